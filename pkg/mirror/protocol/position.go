@@ -1,0 +1,108 @@
+package protocol
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Position is where a partition stands: always the end of one acknowledged prefix, never past it. Saved in the source's
+// consumer group it is a hint; the destination's log is the truth.
+type Position struct {
+	Source      int64 // offset at the source of the next record to read
+	SourceEpoch int32 // leader epoch of the last record read, -1 when unknown
+	ProducerID  int64
+	Epoch       int16 // producer epoch; 0 except for compacted sources
+	Sequence    int32 // sequence of the next record
+	Dest        int64 // destination offset after our last acknowledged batch, or where to begin the scan
+	DestEpoch   int32 // leader epoch of the destination partition when Dest was learnt, -1 when unknown
+}
+
+// metadata is the form of a Position in the group's metadata string; short names, as a broker may limit it to
+// offset.metadata.max.bytes (4096 by default) and it stands there once per partition.
+type metadata struct {
+	Version   int   `json:"v"`
+	Producer  int64 `json:"pid"`
+	Epoch     int16 `json:"pe,omitempty"`
+	Sequence  int32 `json:"seq"`
+	Dest      int64 `json:"dst"`
+	DestEpoch int32 `json:"de"`
+}
+
+const metadataVersion = 1
+
+// Metadata returns what goes beside the offset and leader epoch of a group commit.
+func (p Position) Metadata() string {
+	b, err := json.Marshal(metadata{metadataVersion, p.ProducerID, p.Epoch, p.Sequence, p.Dest, p.DestEpoch})
+	if err != nil {
+		panic(err) // a struct of integers
+	}
+	return string(b)
+}
+
+// ParsePosition reads a committed position back. The metadata is untrusted: a commit by another tool, or by a newer
+// version of this one, is an error and not a guess.
+func ParsePosition(next int64, leaderEpoch int32, text string) (Position, error) {
+	var m metadata
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return Position{}, fmt.Errorf("read position metadata %.60q: %w", text, err)
+	}
+	p := Position{next, leaderEpoch, m.Producer, m.Epoch, m.Sequence, m.Dest, m.DestEpoch}
+	switch {
+	case m.Version != metadataVersion:
+		return Position{}, fmt.Errorf("read position metadata: version %d, this program knows %d", m.Version, metadataVersion)
+	case next < 0, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0:
+		return Position{}, fmt.Errorf("read position metadata %.120q: negative number", text)
+	}
+	return p, nil
+}
+
+// Identity is what makes a mirrored partition the same producer for ever. It is created once, atomically, before the
+// first produce (rule I), and survives the loss of every position.
+type Identity struct {
+	SourceCluster string   `json:"source_cluster"`
+	SourceTopicID string   `json:"source_topic_id"`
+	DestCluster   string   `json:"dest_cluster"`
+	DestTopic     string   `json:"dest_topic"`
+	DestTopicID   string   `json:"dest_topic_id"`
+	DestPartition int32    `json:"dest_partition"`
+	ProducerID    int64    `json:"producer_id"`
+	Base          Position `json:"base"` // where the partition began
+	// Compacted sources only: the newest epoch handed out, and where the run that took it began (E1, E2).
+	Compacted bool  `json:"compacted,omitempty"`
+	Epoch     int16 `json:"epoch,omitempty"`
+	Start     int64 `json:"start,omitempty"`
+}
+
+// Begin returns where a run starts: at the saved position if it is this identity's, else at the identity's base; never
+// anew (rule I). found is false when no position was saved.
+func (id Identity) Begin(saved Position, found bool) Position {
+	if !found || saved.ProducerID != id.ProducerID {
+		return id.Base
+	}
+	if !id.Compacted {
+		return saved
+	}
+	if saved.Epoch == id.Epoch { // else it was saved by an earlier run than the newest (E2)
+		return saved
+	}
+	p := id.Base
+	p.Source, p.SourceEpoch, p.Epoch = id.Start, -1, id.Epoch
+	return p
+}
+
+// NextEpoch returns the identity to be stored and the position to run from when a compacted source starts at p: a new
+// epoch from sequence 0, kept together with the offset it starts at (E1, E2).
+func (id Identity) NextEpoch(p Position) (Identity, Position) {
+	id.Epoch, id.Start = id.Epoch+1, p.Source
+	p.Epoch, p.Sequence = id.Epoch, 0
+	return id, p
+}
+
+// Rebuild returns the identity that a saved position proves, for a store that lost it.
+func (p Position) Rebuild(id Identity) Identity {
+	id.ProducerID, id.Base = p.ProducerID, p
+	if id.Compacted {
+		id.Epoch, id.Start = p.Epoch, p.Source
+	}
+	return id
+}
