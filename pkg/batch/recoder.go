@@ -1,0 +1,211 @@
+package batch
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// keepBytes is how large a buffer may be to stay with the Recoder once it is empty; larger ones are left to the collector, so
+// that one giant batch does not hold its memory for ever.
+const keepBytes = 4 << 20
+
+// Recoder collects records of one or several source batches and writes new batches of them: it closes offset gaps, cuts and
+// merges batches, settles LogAppendTime and changes the codec. Attributes, key, value, headers and order of every record stay as
+// they are, and so does its time. It is not safe for concurrent use; its buffers are reused, and it keeps no reference to
+// the batches it was given.
+type Recoder struct {
+	pending
+	unpacker unpacker
+	packer   packer
+	scratch  []byte // records rewritten for a batch that does not take all pending ones
+}
+
+// pending holds the collected records in wire form, as the records of one batch: with offset deltas from 0 and timestamp
+// deltas from base.
+type pending struct {
+	records []byte
+	count   int   // records in records
+	base    int64 // time of the first record
+	newest  int64 // largest time of all records
+	runs    []run // the source offsets of the records from taken on
+
+	start int // where in records the first record not yet taken begins
+	taken int // records before start
+}
+
+// run is a stretch of records with consecutive source offsets from one source batch.
+type run struct {
+	offset int64 // of the first record
+	count  int
+	epoch  int32 // leader epoch of the source batch
+}
+
+// NewRecoder returns an empty Recoder. A compressed source batch may grow to maxDecompressed bytes, which must be positive; a
+// larger one is ErrTooLarge however its own headers describe it.
+func NewRecoder(maxDecompressed int) *Recoder {
+	return &Recoder{unpacker: unpacker{limit: maxDecompressed}}
+}
+
+// Pending returns the number of records not yet taken and their size in bytes before compression.
+func (r *Recoder) Pending() (records, bytes int) {
+	return r.count - r.taken, len(r.records) - r.start
+}
+
+// Add verifies b's CRC32C, decompresses it and collects its records with offsets >= from, except the first skip of those (all,
+// if there are fewer). Under LogAppendTime the time of each record becomes b's MaxTimestamp. It adds either all these
+// records or, on an error, nothing: ErrCRC, ErrControl, ErrTooLarge, a *CodecError, ErrRecord, or the decompressor's error.
+// b may be reused at once.
+func (r *Recoder) Add(b Batch, from int64, skip int) error {
+	if err := b.Verify(); err != nil {
+		return err
+	}
+	if b.IsControl() {
+		return ErrControl
+	}
+	records, err := r.unpacker.unpack(b.Codec(), b.Payload())
+	if err != nil {
+		return fmt.Errorf("decompress batch at offset %d: %w", b.BaseOffset(), err)
+	}
+	if r.taken > 0 {
+		r.rebase()
+	}
+	before := r.pending
+	err = r.collect(b, records, from, skip)
+	r.unpacker.release()
+	if err != nil {
+		r.pending = before // runs and records only grew, so the old lengths undo everything
+		return fmt.Errorf("read batch at offset %d: %w", b.BaseOffset(), err)
+	}
+	return nil
+}
+
+// collect appends the wanted records of b, which are given decompressed. Records whose deltas do not change are copied in
+// one piece with their neighbours.
+func (p *pending) collect(b Batch, records []byte, from int64, skip int) error {
+	count, last := int(b.Count()), int64(b.LastOffsetDelta())
+	if count < 0 || count > len(records)/minRecordLen {
+		return fmt.Errorf("%w: %d records in %d bytes", ErrRecord, count, len(records))
+	}
+	clock := clockOf(b)
+	firstRun := len(p.runs)
+	at, copied, previous := 0, 0, int64(-1)
+	for range count {
+		h, ok := readHead(records[at:])
+		if !ok || h.offsetDelta <= previous || h.offsetDelta > last {
+			return fmt.Errorf("%w: at byte %d of %d", ErrRecord, at, len(records))
+		}
+		previous = h.offsetDelta
+		record := records[at : at+h.size]
+		offset := b.BaseOffset() + h.offsetDelta
+		wanted := offset >= from
+		if wanted && skip > 0 {
+			wanted, skip = false, skip-1
+		}
+		if wanted {
+			timestampDelta, offsetDelta := p.place(clock.timeOf(h)), int64(p.count-1)
+			p.noteOffset(firstRun, offset, b.LeaderEpoch())
+			if timestampDelta == h.timestampDelta && offsetDelta == h.offsetDelta {
+				at += h.size
+				continue
+			}
+			p.records = append(p.records, records[copied:at]...)
+			p.records = appendRecord(p.records, record, h, timestampDelta, offsetDelta)
+		} else {
+			p.records = append(p.records, records[copied:at]...)
+		}
+		at += h.size
+		copied = at
+	}
+	if at != len(records) {
+		return fmt.Errorf("%w: %d bytes after the last one", ErrRecord, len(records)-at)
+	}
+	p.records = append(p.records, records[copied:]...)
+	return nil
+}
+
+// place makes room for one more record of that time and returns its timestamp delta; its offset delta is count-1.
+func (p *pending) place(timestamp int64) (delta int64) {
+	if p.count == 0 {
+		p.base, p.newest = timestamp, timestamp
+	}
+	p.newest = max(p.newest, timestamp)
+	p.count++
+	return timestamp - p.base
+}
+
+// noteOffset records the source offset of the record placed last. Runs before firstRun belong to other batches.
+func (p *pending) noteOffset(firstRun int, offset int64, epoch int32) {
+	if last := len(p.runs) - 1; last >= firstRun && p.runs[last].offset+int64(p.runs[last].count) == offset {
+		p.runs[last].count++
+		return
+	}
+	p.runs = append(p.runs, run{offset: offset, count: 1, epoch: epoch})
+}
+
+// clock tells the times of a source batch's records.
+type clock struct {
+	base  int64
+	fixed bool // every record has the time base
+}
+
+func clockOf(b Batch) clock {
+	if b.LogAppendTime() {
+		return clock{base: b.MaxTimestamp(), fixed: true}
+	}
+	return clock{base: b.BaseTimestamp()}
+}
+
+func (c clock) timeOf(h head) int64 {
+	if c.fixed {
+		return c.base
+	}
+	return c.base + h.timestampDelta
+}
+
+// firstOffset returns the source offset of the next record to take. There must be one.
+func (p *pending) firstOffset() int64 { return p.runs[0].offset }
+
+// advance marks the next n records, of size bytes, as taken and returns the offset after the last of them and its leader epoch.
+func (p *pending) advance(n, size int) (next int64, epoch int32) {
+	p.taken += n
+	p.start += size
+	gone := 0
+	for n > 0 {
+		first := &p.runs[gone]
+		step := min(n, first.count)
+		first.offset += int64(step)
+		first.count -= step
+		n -= step
+		next, epoch = first.offset, first.epoch
+		if first.count == 0 {
+			gone++
+		}
+	}
+	p.runs = slices.Delete(p.runs, 0, gone)
+	if p.taken == p.count {
+		p.clear()
+	}
+	return next, epoch
+}
+
+// clear forgets all records and keeps the buffers.
+func (p *pending) clear() {
+	*p = pending{records: emptied(p.records), runs: p.runs[:0]}
+}
+
+// emptied returns b without content, and without its memory if that is large.
+func emptied(b []byte) []byte {
+	if cap(b) > keepBytes {
+		return nil
+	}
+	return b[:0]
+}
+
+// sizeLimit returns the largest batch allowed: maxBytes, or what a length field can say.
+func sizeLimit(maxBytes int) int {
+	if maxBytes <= 0 {
+		return math.MaxInt32
+	}
+	return min(maxBytes, math.MaxInt32)
+}
