@@ -1,0 +1,113 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// errNoAnswer says that a broker's answer lacked something that was asked for.
+var errNoAnswer = errors.New("broker did not answer for it")
+
+// CreateTopic creates a topic; partitions or replication -1 mean the cluster's default. That it exists
+// already, in whatever form, is no error. A new topic needs a moment: until all brokers know it they
+// answer for it with the codes 3, 5 and 6.
+func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32, replication int16, configs map[string]string) error {
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, replication
+	for _, key := range slices.Sorted(maps.Keys(configs)) {
+		setting := kmsg.NewCreateTopicsRequestTopicConfig()
+		setting.Name, setting.Value = key, kmsg.StringPtr(configs[key])
+		topic.Configs = append(topic.Configs, setting)
+	}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.SetVersion(7)
+	req.TimeoutMillis = int32(adminTimeout.Milliseconds())
+	req.Topics = append(req.Topics, topic)
+	return c.call(ctx, "create topic "+name, func(ctx context.Context) error {
+		answer, err := c.askController(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, created := range answer.(*kmsg.CreateTopicsResponse).Topics {
+			if created.ErrorCode == codeTopicAlreadyExists {
+				return nil
+			}
+			return explain(created.ErrorCode, created.ErrorMessage)
+		}
+		return errNoAnswer
+	})
+}
+
+// GrowTopic raises the number of partitions. That the topic has as many or more is no error.
+func (c *Cluster) GrowTopic(ctx context.Context, name string, partitions int32) error {
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = name, partitions
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.SetVersion(3)
+	req.TimeoutMillis = int32(adminTimeout.Milliseconds())
+	req.Topics = append(req.Topics, topic)
+	return c.call(ctx, "grow topic "+name, func(ctx context.Context) error {
+		answer, err := c.askController(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, grown := range answer.(*kmsg.CreatePartitionsResponse).Topics {
+			if grown.ErrorCode == codeInvalidPartitions && c.hasPartitions(ctx, name, partitions) {
+				return nil
+			}
+			return explain(grown.ErrorCode, grown.ErrorMessage)
+		}
+		return errNoAnswer
+	})
+}
+
+// hasPartitions reports whether the topic is known to have at least n partitions.
+func (c *Cluster) hasPartitions(ctx context.Context, topic string, n int32) bool {
+	md, err := c.askMetadata(ctx, []string{topic})
+	return err == nil && len(md.Topics[topic].Partitions) >= int(n)
+}
+
+// InitProducerID has a new producer id allocated, for idempotent writing without transactions.
+func (c *Cluster) InitProducerID(ctx context.Context) (id int64, epoch int16, err error) {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.SetVersion(4)
+	req.TransactionTimeoutMillis = int32(adminTimeout.Milliseconds())
+	req.ProducerID, req.ProducerEpoch = -1, -1
+	err = c.call(ctx, "allocate producer id", func(ctx context.Context) error {
+		answer, err := c.askAny(ctx, req)
+		if err != nil {
+			return err
+		}
+		allocated := answer.(*kmsg.InitProducerIDResponse)
+		id, epoch = allocated.ProducerID, allocated.ProducerEpoch
+		return ErrorCode(allocated.ErrorCode)
+	})
+	return id, epoch, err
+}
+
+// askController sends req to the controller: brokers of ZooKeeper's time leave it to the client to
+// find it, later ones take admin requests anywhere.
+func (c *Cluster) askController(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	md, err := c.askMetadata(ctx, []string{})
+	if err != nil {
+		return nil, fmt.Errorf("find controller: %w", err)
+	}
+	addr, ok := md.Brokers[md.Controller]
+	if !ok {
+		return nil, fmt.Errorf("find controller: %w", Error{codeNotController})
+	}
+	return c.askAt(ctx, addr, req)
+}
+
+// explain returns code as an error with the broker's own words.
+func explain(code int16, message *string) error {
+	if code == 0 || message == nil || *message == "" {
+		return ErrorCode(code)
+	}
+	return fmt.Errorf("%w (%s)", Error{code}, *message)
+}

@@ -1,0 +1,134 @@
+package kafka
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// socket is one TCP connection to a broker, plain or under TLS. One goroutine may read while another
+// writes. As a net.Conn it is what sarama gets to authenticate on.
+type socket struct {
+	net.Conn // the TCP connection, or TLS over it; reads and deadlines go there
+	tcp      *net.TCPConn
+	raw      syscall.RawConn
+
+	// Only under TLS, else nil. A write goes plain -> Conn (which encrypts) -> cipher -> tcp.
+	plain  *bufio.Writer
+	cipher *bufferedConn
+
+	wake int // set by the reading goroutine: the low-water mark in force, 0 before the first
+
+	closing  sync.Once
+	closeErr error // set by closing
+}
+
+// openSocket resolves addr, connects and makes the TLS handshake if t is not nil.
+func openSocket(ctx context.Context, addr string, t *TLS) (*socket, error) {
+	dialer := net.Dialer{
+		Timeout: dialTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+		},
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSocket(conn)
+	if err == nil && t != nil {
+		err = t.encrypt(ctx, s, addr)
+	}
+	if err != nil {
+		// The reason for giving up is the error to tell; nothing was sent that a close could lose.
+		_ = conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newSocket(conn net.Conn) (*socket, error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil, fmt.Errorf("connection is a %T, not TCP", conn)
+	}
+	// Whatever ends this connection, kill -9 included, the kernel throws away what it has not sent.
+	// A produce request must not arrive minutes after its sender was declared dead.
+	if err := tcp.SetLinger(0); err != nil {
+		return nil, fmt.Errorf("set SO_LINGER: %w", err)
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("reach socket options: %w", err)
+	}
+	if err := setUserTimeout(raw, userTimeout); err != nil {
+		return nil, fmt.Errorf("set TCP_USER_TIMEOUT: %w", err)
+	}
+	return &socket{Conn: tcp, tcp: tcp, raw: raw}, nil
+}
+
+func (s *socket) secure(conn *tls.Conn, cipher *bufferedConn) {
+	s.Conn, s.cipher = conn, cipher
+	s.plain = bufio.NewWriterSize(conn, tlsBufferBytes)
+}
+
+// Write sends p at once.
+func (s *socket) Write(p []byte) (int, error) {
+	if s.plain == nil {
+		return s.tcp.Write(p)
+	}
+	n, err := s.plain.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, s.flush()
+}
+
+// writeVec sends v at once, by writev or through the TLS buffers; it consumes v.
+func (s *socket) writeVec(v net.Buffers) error {
+	if s.plain == nil {
+		_, err := v.WriteTo(s.tcp)
+		return err
+	}
+	for _, piece := range v {
+		if _, err := s.plain.Write(piece); err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
+func (s *socket) flush() error {
+	if err := s.plain.Flush(); err != nil {
+		return err
+	}
+	return s.cipher.flush()
+}
+
+// wakeAt sets the number of waiting bytes below which a blocked read sleeps on. It is advice: where it
+// cannot be had, reads return earlier.
+func (s *socket) wakeAt(n int) {
+	if s.plain != nil || n == s.wake {
+		return
+	}
+	s.wake = n
+	setLowWater(s.raw, n)
+}
+
+// abort ends every blocked read and write, now and later. A deadline would not do: whoever is using
+// the socket may be about to set its own.
+func (s *socket) abort() {
+	_ = s.Close() // whoever owns the socket closes it too, and is told
+}
+
+// Close drops the connection and what was not sent yet. TLS gets no farewell: it would have to wait
+// for room in the socket. Further calls return the first one's result.
+func (s *socket) Close() error {
+	s.closing.Do(func() { s.closeErr = s.tcp.Close() })
+	return s.closeErr
+}

@@ -1,0 +1,14 @@
+//go:build !linux
+
+package kafka
+
+import (
+	"syscall"
+	"time"
+)
+
+// setUserTimeout does nothing here; keep-alive finds dead peers.
+func setUserTimeout(syscall.RawConn, time.Duration) error { return nil }
+
+// setLowWater does nothing here: the reader wakes at every segment.
+func setLowWater(syscall.RawConn, int) {}
