@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The session timeouts that make sense: below, a garbage collection ends a session; above, nobody takes over.
+const (
+	minSessionTimeout = time.Second
+	maxSessionTimeout = time.Minute
+)
+
+// links checks every link by itself, and when all are sound, what they do together.
+func (k *checker) links(c *Config) {
+	if len(c.Links) == 0 {
+		k.add("links", "names no link; there is nothing to mirror")
+	}
+	before := len(k.problems)
+	clusters := slices.Sorted(maps.Keys(c.Clusters))
+	same := sameClusters(c.Clusters)
+	firstName, firstRoot := map[string]int{}, map[string]int{}
+	for i, link := range c.Links {
+		path := fmt.Sprintf("links[%d]", i)
+		k.name(path+".name", link.Name)
+		if j, twice := firstName[link.Name]; twice {
+			k.add(path+".name", "%s is the name of links[%d] too; names must differ", shorten(link.Name), j)
+		} else {
+			firstName[link.Name] = i
+		}
+		k.ends(path, link, clusters, same)
+		k.topics(path, link)
+		k.behaviour(path, link)
+		if zk := link.Ownership.ZooKeeper; zk != nil {
+			k.zooKeeper(path+".ownership.zookeeper", *zk)
+			if j, twice := firstRoot[zk.Root]; twice && zk.Root != "" {
+				k.add(path+".ownership.zookeeper.root", "%s is the root of links[%d] too; pools must not share one", shorten(zk.Root), j)
+			}
+			firstRoot[zk.Root] = i
+		}
+	}
+	if len(k.problems) == before {
+		k.routes(c, same)
+	}
+}
+
+// ends checks that a link joins two clusters that exist and differ.
+func (k *checker) ends(path string, link Link, clusters []string, same map[string]string) {
+	for _, end := range []struct{ key, name string }{{"from", link.From}, {"to", link.To}} {
+		if end.name == "" {
+			k.add(path+"."+end.key, "is missing; name a cluster")
+		} else if !slices.Contains(clusters, end.name) {
+			k.add(path+"."+end.key, "there is no cluster %s%s", shorten(end.name), didYouMean(end.name, clusters))
+		}
+	}
+	switch {
+	case link.From == "" || link.To == "":
+	case link.From == link.To:
+		k.add(path+".to", "is the cluster the link comes from; a cluster cannot be mirrored into itself")
+	case same[link.From] != "" && same[link.From] == same[link.To]:
+		k.add(path+".to", "%s and %s have a broker in common, so they are one cluster; a cluster cannot be mirrored into itself", link.From, link.To)
+	}
+}
+
+func (k *checker) topics(path string, link Link) {
+	topics := link.Topics
+	if len(topics.Include) == 0 {
+		k.add(path+".topics.include", "names no topic; use \"*\" for all")
+	}
+	k.patterns(path+".topics.include", topics.Include)
+	k.patterns(path+".topics.exclude", topics.Exclude)
+	k.rename(path+".topics.rename", link)
+	if topics.ReplicationFactor < 0 || topics.ReplicationFactor > math.MaxInt16 {
+		k.add(path+".topics.replication_factor", "%d is not between 1 and %d, or 0 for the destination's default", topics.ReplicationFactor, math.MaxInt16)
+	}
+	for i, setting := range topics.ConfigSync {
+		if !isName(setting) {
+			k.add(fmt.Sprintf("%s.topics.config_sync[%d]", path, i), "%s is not the name of a topic setting", shorten(setting))
+		}
+	}
+}
+
+func (k *checker) patterns(path string, patterns []string) {
+	for i, text := range patterns {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if _, err := compilePattern(text); err != nil {
+			k.add(at, "%v", err)
+		} else if strings.HasPrefix(text, internalPrefix) {
+			k.add(at, "%s names internal topics, which are never mirrored", shorten(text))
+		}
+	}
+}
+
+// behaviour checks the settings that are one of a few words, and the numbers.
+func (k *checker) behaviour(path string, link Link) {
+	k.oneOf(path+".partitions", string(link.Partitions), string(PartitionsSame), string(PartitionsSpread), string(PartitionsKey))
+	k.oneOf(path+".start", string(link.Start), string(StartEarliest), string(StartLatest))
+	k.oneOf(path+".compression", string(link.Compression), string(CompressionSource), string(CompressionZstd),
+		string(CompressionLZ4), string(CompressionSnappy), string(CompressionGzip))
+	k.oneOf(path+".guarantee", string(link.Guarantee), string(ExactlyOnce), string(AtLeastOnce))
+	if link.Rate < 0 {
+		k.add(path+".rate", "%d is negative; 0 means no limit", int64(link.Rate))
+	}
+	for _, share := range []struct {
+		key   string
+		value Percent
+	}{{"warn", link.Retention.Warn}, {"critical", link.Retention.Critical}} {
+		if !(share.value >= 0 && share.value <= 100) {
+			k.add(path+".retention."+share.key, "%v is not between 0%% and 100%%", share.value)
+		}
+	}
+	if link.Retention.Critical > link.Retention.Warn {
+		k.add(path+".retention.critical", "%v is above warn (%v); critical is the smaller headroom", link.Retention.Critical, link.Retention.Warn)
+	}
+}
+
+func (k *checker) zooKeeper(path string, zk ZooKeeper) {
+	k.addresses(path+".servers", zk.Servers)
+	if zk.Root != "" {
+		k.root(path+".root", zk.Root)
+	}
+	if zk.SessionTimeout < minSessionTimeout || zk.SessionTimeout > maxSessionTimeout {
+		k.add(path+".session_timeout", "%v is not between %v and %v", zk.SessionTimeout, minSessionTimeout, maxSessionTimeout)
+	}
+	if zk.Peer != "" {
+		k.address(path+".peer", zk.Peer, 1)
+	}
+}
+
+// root checks a ZooKeeper path. Of the characters ZooKeeper allows it takes those that need no quoting anywhere.
+func (k *checker) root(path, root string) {
+	rest, absolute := strings.CutPrefix(root, "/")
+	if !absolute || len(root) > 2*maxName {
+		k.add(path, "%s is not a path such as /mirror/pool", shorten(root))
+		return
+	}
+	for name := range strings.SplitSeq(rest, "/") {
+		if !isName(name) {
+			k.add(path, "%s is not a path such as /mirror/pool: it has the element %s", shorten(root), shorten(name))
+			return
+		}
+	}
+	if rest == "zookeeper" || strings.HasPrefix(rest, "zookeeper/") {
+		k.add(path, "/zookeeper belongs to the ensemble itself; use another path")
+	}
+}
