@@ -12,6 +12,8 @@ const (
 	maxSamples = 2000
 	// maxRouteSteps bounds the work of the whole check; a configuration that needs more is refused.
 	maxRouteSteps = 1_000_000
+	// hopSteps is what following a link costs, in units of looking at one.
+	hopSteps = 10
 )
 
 // sameClusters gives every cluster one name for all that share a broker address with it.
@@ -63,6 +65,9 @@ type routeCheck struct {
 // routes tries topic names the links' own patterns suggest. It refuses only what a named topic proves wrong, so it
 // can miss a loop that only regular expressions make, and loops through another process.
 func (k *checker) routes(c *Config, same map[string]string) {
+	if !canMeet(c.Links, same) {
+		return
+	}
 	check := routeCheck{from: map[string][]hop{}}
 	for i, link := range c.Links {
 		filter, err := link.Filter()
@@ -89,6 +94,20 @@ func (k *checker) routes(c *Config, same map[string]string) {
 	}
 }
 
+// canMeet says whether any record can come to one place on two ways: not when no cluster is both source and
+// destination and no two links join the same clusters, as in a fan-in of any size.
+func canMeet(links []Link, same map[string]string) bool {
+	sources, joined := map[string]bool{}, map[[2]string]bool{}
+	for _, link := range links {
+		ends := [2]string{same[link.From], same[link.To]}
+		if joined[ends] {
+			return true
+		}
+		joined[ends], sources[ends[0]] = true, true
+	}
+	return slices.ContainsFunc(links, func(link Link) bool { return sources[same[link.To]] })
+}
+
 // follow traces one topic and returns the first link that does wrong with it, and what.
 func (r *routeCheck) follow(origin place) (link int, problem string) {
 	reached := map[place][]int{origin: nil} // the links passed on the way there
@@ -101,6 +120,7 @@ func (r *routeCheck) follow(origin place) (link int, problem string) {
 			if !next.Match(at.topic) {
 				continue
 			}
+			r.steps += hopSteps
 			topic, err := next.Rename(at.topic)
 			if err != nil {
 				continue

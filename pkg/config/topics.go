@@ -12,6 +12,8 @@ import (
 const (
 	// maxTopicName is Kafka's limit.
 	maxTopicName = 249
+	// maxRegexp bounds an expression's length, and with it what compiling and matching can cost.
+	maxRegexp = 256
 	// internalPrefix begins the names of topics that belong to brokers and tools.
 	internalPrefix = "__"
 )
@@ -101,10 +103,13 @@ func compilePattern(text string) (pattern, error) {
 	return pattern{text: text, expr: expr}, nil
 }
 
-// compileRegexp compiles the expression alone before it anchors it, so that an unbalanced one cannot escape.
+// compileRegexp parses the expression alone before it anchors it, so that an unbalanced one cannot escape.
 func compileRegexp(text string) (pattern, error) {
 	inner := text[1 : len(text)-1]
-	if _, err := regexp.Compile(inner); err != nil {
+	if len(inner) > maxRegexp {
+		return pattern{}, fmt.Errorf("%s is longer than %d characters; use several patterns", shorten(text), maxRegexp)
+	}
+	if _, err := syntax.Parse(inner, syntax.Perl); err != nil {
 		reason := err.Error()
 		if detail, ok := errors.AsType[*syntax.Error](err); ok {
 			reason = string(detail.Code)

@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+// valid returns a configuration that uses everything and has nothing wrong.
+func valid() *Config {
+	cfg := Default()
+	cfg.Clusters = map[string]Cluster{
+		"edge":   {Brokers: []string{"127.0.0.1:9092"}},
+		"region": {Brokers: []string{"region-1:9093", "[::1]:9093"}, TLS: &TLS{}, SASL: &SASL{Mechanism: MechanismScramSHA512, Username: "u", Password: "p"}},
+	}
+	link := DefaultLink()
+	link.Name, link.From, link.To, link.Topics.Include = "up", "edge", "region", []string{"clicks"}
+	zk := DefaultZooKeeper()
+	zk.Servers, zk.Root = []string{"zk-1:2181"}, "/mirror/up"
+	link.Ownership.ZooKeeper = &zk
+	cfg.Links = []Link{link}
+	return cfg
+}
+
+func TestValidateAcceptsEverySupportedValue(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"as it is":         func(*Config) {},
+		"all interfaces":   func(c *Config) { c.Listen = ":9464" },
+		"a free port":      func(c *Config) { c.Listen = "127.0.0.1:0" },
+		"smallest memory":  func(c *Config) { c.Memory = 8 * MiB },
+		"spread":           func(c *Config) { c.Links[0].Partitions = PartitionsSpread },
+		"key":              func(c *Config) { c.Links[0].Partitions = PartitionsKey },
+		"latest":           func(c *Config) { c.Links[0].Start = StartLatest },
+		"zstd":             func(c *Config) { c.Links[0].Compression = CompressionZstd },
+		"at least once":    func(c *Config) { c.Links[0].Guarantee = AtLeastOnce },
+		"a literal rename": func(c *Config) { c.Links[0].Topics.Rename = "edge-clicks" },
+		"static":           func(c *Config) { c.Links[0].Ownership = Ownership{} },
+		"plain over TLS":   func(c *Config) { c.Clusters["region"].SASL.Mechanism = MechanismPlain },
+		"plain, when told so": func(c *Config) {
+			c.Clusters["edge"] = Cluster{Brokers: []string{"a:1"}, SASL: &SASL{MechanismPlain, "u", "p", true}}
+		},
+		"a cluster unused": func(c *Config) { c.Clusters["home"] = Cluster{Brokers: []string{"home:9092"}} },
+	} {
+		cfg := valid()
+		change(cfg)
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestValidateReports(t *testing.T) {
+	type change = func(*Config, *Link, *ZooKeeper)
+	sasl := func(f func(*SASL)) change {
+		return func(c *Config, _ *Link, _ *ZooKeeper) { f(c.Clusters["region"].SASL) }
+	}
+	brokers := func(list ...string) change {
+		return func(c *Config, _ *Link, _ *ZooKeeper) { c.Clusters["edge"] = Cluster{Brokers: list} }
+	}
+	for _, test := range []struct {
+		want   string
+		change change
+	}{
+		{"instance: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Instance = "a b" }},
+		{"zone: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Zone = strings.Repeat("z", 101) }},
+		{"listen: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Listen = "9464" }},
+		{"listen: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Listen = "" }},
+		{"listen: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Listen = ":70000" }},
+		{"memory: 1MiB is too little", func(c *Config, _ *Link, _ *ZooKeeper) { c.Memory = MiB }},
+		{"log.level: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Level = "loud" }},
+		{"log.format: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Format = "xml" }},
+		{`clusters["a b"]: `, func(c *Config, _ *Link, _ *ZooKeeper) { c.Clusters["a b"] = Cluster{Brokers: []string{"h:1"}} }},
+		{"clusters.edge.brokers: names no address", brokers()},
+		{"clusters.edge.brokers[0]: \"PLAINTEXT://a:1\" has a scheme", brokers("PLAINTEXT://a:1")},
+		{"clusters.edge.brokers[0]: ", brokers("a")},
+		{"clusters.edge.brokers[0]: ", brokers(":1")},
+		{"clusters.edge.brokers[0]: ", brokers("a:0")},
+		{"clusters.edge.brokers[0]: ", brokers("a:01")},
+		{"clusters.edge.brokers[0]: ", brokers("a b:1")},
+		{"clusters.edge.brokers[0]: ", brokers("a:1,b:1")},
+		{"clusters.edge.brokers[1]: \"A:1\" is listed twice", brokers("a:1", "A:1")},
+		{"clusters.region.tls: cert and key", func(c *Config, _ *Link, _ *ZooKeeper) { c.Clusters["region"].TLS.Cert = "x" }},
+		{"clusters.region.sasl.mechanism: ", sasl(func(s *SASL) { s.Mechanism = "scram-sha-512" })},
+		{"clusters.region.sasl.mechanism: is missing", sasl(func(s *SASL) { s.Mechanism = "" })},
+		{"clusters.region.sasl.username: ", sasl(func(s *SASL) { s.Username = "" })},
+		{"clusters.region.sasl.password: ", sasl(func(s *SASL) { s.Password = "" })},
+		{"clusters.edge.sasl.mechanism: PLAIN without tls", func(c *Config, _ *Link, _ *ZooKeeper) {
+			c.Clusters["edge"] = Cluster{Brokers: []string{"a:1"}, SASL: &SASL{MechanismPlain, "u", "p", false}}
+		}},
+		{"links: names no link", func(c *Config, _ *Link, _ *ZooKeeper) { c.Links = nil }},
+		{"links[0].name: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Name = "a/b" }},
+		{"links[1].name: \"up\" is the name of links[0] too", func(c *Config, l *Link, _ *ZooKeeper) { c.Links = append(c.Links, *l) }},
+		{"links[1].ownership.zookeeper.root: ", func(c *Config, l *Link, _ *ZooKeeper) {
+			c.Links = append(c.Links, *l)
+			c.Links[1].Name = "up2"
+		}},
+		{"links[0].from: is missing", func(_ *Config, l *Link, _ *ZooKeeper) { l.From = "" }},
+		{"links[0].to: there is no cluster \"regoin\"; did you mean region?", func(_ *Config, l *Link, _ *ZooKeeper) { l.To = "regoin" }},
+		{"links[0].to: is the cluster the link comes from", func(_ *Config, l *Link, _ *ZooKeeper) { l.To = "edge" }},
+		{"links[0].to: edge and region have a broker in common", brokers("127.0.0.1:9092", "REGION-1:9093")},
+		{"links[0].topics.include: names no topic", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Include = nil }},
+		{"links[0].topics.include[0]: \"/(/\" is not a regular expression", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Include[0] = "/(/" }},
+		{"links[0].topics.include[0]: \"__offsets\" names internal", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Include[0] = "__offsets" }},
+		{"links[0].topics.exclude[0]: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Exclude = []string{"[a]"} }},
+		{"links[0].topics.rename: \"{topics}\" has the unknown placeholder \"{topics}\"; did you mean {topic}?", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Rename = "{topics}" }},
+		{"links[0].topics.rename: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Rename = "a/{topic}" }},
+		{"links[0].topics.rename: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Rename = "" }},
+		{"links[0].topics.rename: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.Rename = "__{topic}" }},
+		{"links[0].topics.rename: \"all\" would make several topics one", func(_ *Config, l *Link, _ *ZooKeeper) {
+			l.Topics.Rename, l.Topics.Include = "all", []string{"a*"}
+		}},
+		{"links[0].topics.replication_factor: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ReplicationFactor = -1 }},
+		{"links[0].topics.replication_factor: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ReplicationFactor = 40000 }},
+		{"links[0].topics.config_sync[0]: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"a=b"} }},
+		{"links[0].partitions: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Partitions = "round" }},
+		{"links[0].start: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Start = "now" }},
+		{"links[0].compression: \"ztsd\" is not known; did you mean zstd?", func(_ *Config, l *Link, _ *ZooKeeper) { l.Compression = "ztsd" }},
+		{"links[0].guarantee: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Guarantee = "best-effort" }},
+		{"links[0].rate: -1 is negative", func(_ *Config, l *Link, _ *ZooKeeper) { l.Rate = -1 }},
+		{"links[0].retention.warn: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Retention.Warn = Percent(math.NaN()) }},
+		{"links[0].retention.critical: 60% is above warn (50%)", func(_ *Config, l *Link, _ *ZooKeeper) { l.Retention.Critical = 60 }},
+		{"links[0].ownership.zookeeper.servers: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Servers = nil }},
+		{"links[0].ownership.zookeeper.root: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Root = "mirror" }},
+		{"links[0].ownership.zookeeper.root: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Root = "/" }},
+		{"links[0].ownership.zookeeper.root: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Root = "/a/../b" }},
+		{"links[0].ownership.zookeeper.root: /zookeeper belongs", func(_ *Config, _ *Link, z *ZooKeeper) { z.Root = "/zookeeper/x" }},
+		{"links[0].ownership.zookeeper.session_timeout: 500ms is not between", func(_ *Config, _ *Link, z *ZooKeeper) { z.SessionTimeout = 500 * time.Millisecond }},
+		{"links[0].ownership.zookeeper.session_timeout: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.SessionTimeout = time.Hour }},
+		{"links[0].ownership.zookeeper.peer: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Peer = ":9465" }},
+	} {
+		cfg := valid()
+		test.change(cfg, &cfg.Links[0], cfg.Links[0].Ownership.ZooKeeper)
+		err := cfg.Validate()
+		if problems, ok := errors.AsType[*Problems](err); !ok || !strings.HasPrefix(problems.Error(), test.want) {
+			t.Errorf("got  %v\nwant %s", err, test.want)
+		}
+	}
+}
+
+// topology builds a configuration from "name: from -> to include... [as rename]".
+func topology(t *testing.T, lines ...string) *Config {
+	t.Helper()
+	cfg := Default()
+	cfg.Clusters = map[string]Cluster{}
+	for i, line := range lines {
+		link := DefaultLink()
+		link.Name = fmt.Sprintf("l%d", i)
+		words := strings.Fields(line)
+		link.From, link.To = words[0], words[2]
+		for _, word := range words[3:] {
+			if rename, ok := strings.CutPrefix(word, "as:"); ok {
+				link.Topics.Rename = rename
+			} else if exclude, ok := strings.CutPrefix(word, "not:"); ok {
+				link.Topics.Exclude = append(link.Topics.Exclude, exclude)
+			} else {
+				link.Topics.Include = append(link.Topics.Include, word)
+			}
+		}
+		for _, name := range []string{link.From, link.To} {
+			cfg.Clusters[name] = Cluster{Brokers: []string{name + ":9092"}}
+		}
+		cfg.Links = append(cfg.Links, link)
+	}
+	return cfg
+}
+
+func TestRoutes(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		links []string
+		want  string // "" for sound
+	}{
+		{"one way", []string{"edge -> region *", "region -> home *"}, ""},
+		{"two ways, other topics", []string{"edge -> region events.*", "region -> edge config.*"}, ""},
+		{"fan-in", []string{"edge1 -> region *", "edge2 -> region *"}, ""},
+		{"fan-out", []string{"a -> b *", "a -> c *"}, ""},
+		{"same topic under two names", []string{"a -> b x as:{link}.{topic}", "a -> b x"}, ""},
+		{"echo under a name that goes no further", []string{"a -> b events.*", "b -> a events.* as:echo.{topic}"}, ""},
+		{"back, but not what came", []string{"a -> b * as:a.{topic} not:b.*", "b -> a * as:b.{topic} not:a.*"}, ""},
+		{"there and back", []string{"a -> b *", "b -> a *"}, "links[1]: closes a loop"},
+		{"there and back of a literal", []string{"a -> b clicks", "b -> a cl*"}, "closes a loop"},
+		{"there and back of crossing globs", []string{"a -> b ev*", "b -> a *nts"}, "closes a loop"},
+		{"there and back of expressions", []string{"a -> b /ev(ents|x)[0-9]{2}/", "b -> a /ev.*/"}, "closes a loop"},
+		{"for ever longer names", []string{"a -> b * as:{from}.{topic}", "b -> a * as:{from}.{topic}"}, "closes a loop"},
+		{"a ring of three", []string{"a -> b x", "b -> c x", "c -> a x"}, "closes a loop"},
+		{"a ring further on", []string{"a -> b x", "b -> c x", "c -> b x"}, "closes a loop"},
+		{"twice the same", []string{"a -> b clicks", "a -> b cl*"}, "links[1]: doubles records"},
+		{"a short cut", []string{"edge -> region *", "region -> home *", "edge -> home *"}, "doubles records"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := topology(t, test.links...).Validate()
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestRoutesSeeOneClusterUnderTwoNames(t *testing.T) {
+	cfg := topology(t, "a -> b x", "b2 -> a x")
+	cfg.Clusters["b2"] = Cluster{Brokers: []string{"other:9092", "B:9092"}}
+	if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "closes a loop") {
+		t.Errorf("got %v, want a loop", err)
+	}
+}
