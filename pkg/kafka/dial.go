@@ -87,6 +87,10 @@ func (c *Cluster) loginError(err error) error {
 
 // withCode adds the Kafka code to an error of sarama that stands for one.
 func withCode(err error) error {
+	// With the broker's words around it this code can be asked for, but not taken out.
+	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) {
+		return fmt.Errorf("%w: %w", Error{codeSASLAuthentication}, err)
+	}
 	if known, ok := errors.AsType[sarama.KError](err); ok && known > 0 {
 		return fmt.Errorf("%w: %w", Error{int16(known)}, err)
 	}
