@@ -6,39 +6,54 @@ import (
 	"strconv"
 )
 
-// appendEvent appends an ad-server event of about size bytes (never fewer than
-// its fixed fields need): text that repeats between events, with random ids
-// that do not, so that codecs see what they see in production (zstd about 4:1,
-// lz4 about 3:1 over batches of 1 KiB events). id writes the event's id.
+// appendEvent appends an ad-server event of size bytes, or of what its fixed
+// fields need when that is more (about 110): text that repeats between events,
+// with random ids that do not, so that codecs see what they see in production.
+// id writes the event's id.
 func appendEvent(b []byte, id func([]byte) []byte, rng *rand.Rand, size int) []byte {
 	start := len(b)
 	b = id(append(b, eventPrefix...))
 	b = append(b, `","type":"`...)
 	b = append(b, eventTypes[rng.IntN(len(eventTypes))]...)
-	b = append(b, `","auction":"`...)
-	b = appendHex(b, rng, 2)
 	b = append(b, `","campaign":`...)
 	b = strconv.AppendInt(b, 100000+int64(rng.IntN(5000)), 10)
-	b = append(b, `,"creative":`...)
-	b = strconv.AppendInt(b, 7000000+int64(rng.IntN(90000)), 10)
-	b = append(b, `,"user":{"id":"`...)
-	b = appendHex(b, rng, 2)
-	b = fmt.Appendf(b, `","ip":"10.%d.%d.%d","country":"%s"`, rng.IntN(256), rng.IntN(256), rng.IntN(256), countries[rng.IntN(len(countries))])
-	b = append(b, `,"agent":"`...)
-	b = append(b, agents[rng.IntN(len(agents))]...)
-	b = append(b, `"},"price":{"currency":"EUR","micros":`...)
+	b = append(b, `,"micros":`...)
 	b = strconv.AppendInt(b, rng.Int64N(5_000_000), 10)
-	b = append(b, `},"segments":["s0"`...)
-	for len(b)-start < size-len(segment)-2 {
-		b = append(b, segment[:9]...)
-		b = appendHex(b, rng, 1)
-		b = append(b, segment[25:]...)
+	if size >= userBytes {
+		b = appendUser(b, rng)
 	}
-	return append(b, "]}"...)
+	for size-(len(b)-start) > 2*len(segment) {
+		b = append(b, segment[:segmentID]...)
+		b = appendHex(b, rng, 16)
+		b = append(b, segment[segmentID+16:]...)
+	}
+	const open, end = `,"nonce":"`, `"}`
+	if rest := size - (len(b) - start) - len(open) - len(end); rest >= 0 {
+		return append(appendHex(append(b, open...), rng, rest), end...)
+	}
+	return append(b, '}')
 }
 
-// segment is one entry of an event's list; bytes 9 to 25 are its random id.
-const segment = `,{"seg":"0123456789abcdef","provider":"audience-graph","weight":0.75}`
+// userBytes is the size from which events say whom they were shown to.
+const userBytes = 500
+
+func appendUser(b []byte, rng *rand.Rand) []byte {
+	b = append(b, `,"auction":"`...)
+	b = appendHex(b, rng, 32)
+	b = append(b, `","creative":`...)
+	b = strconv.AppendInt(b, 7000000+int64(rng.IntN(90000)), 10)
+	b = append(b, `,"user":{"id":"`...)
+	b = appendHex(b, rng, 32)
+	b = fmt.Appendf(b, `","ip":"10.%d.%d.%d","country":"%s","agent":"`, rng.IntN(256), rng.IntN(256), rng.IntN(256), countries[rng.IntN(len(countries))])
+	b = append(b, agents[rng.IntN(len(agents))]...)
+	return append(b, `"}`...)
+}
+
+// segment is one more field of an event; its 16 digits are replaced by a random id.
+const (
+	segment   = `,"segment":{"id":"0123456789abcdef","provider":"audience-graph","weight":0.75}`
+	segmentID = len(`,"segment":{"id":"`)
+)
 
 // Lookup tables of event fields.
 var (
@@ -51,15 +66,16 @@ var (
 	}
 )
 
-// appendHex appends 16 hexadecimal digits per word.
-func appendHex(b []byte, rng *rand.Rand, words int) []byte {
+// appendHex appends random hexadecimal digits.
+func appendHex(b []byte, rng *rand.Rand, count int) []byte {
 	const digits = "0123456789abcdef"
-	for range words {
-		v := rng.Uint64()
-		for range 16 {
-			b = append(b, digits[v&15])
-			v >>= 4
+	var v uint64
+	for i := range count {
+		if i%16 == 0 {
+			v = rng.Uint64()
 		}
+		b = append(b, digits[v&15])
+		v >>= 4
 	}
 	return b
 }

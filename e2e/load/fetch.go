@@ -36,6 +36,8 @@ type reader struct {
 	topic   string
 	id      kadm.TopicID
 	leaders map[int32]int32 // by partition
+
+	decompressor kgo.Decompressor
 }
 
 // span is a range of offsets, from included and to not.
@@ -46,7 +48,7 @@ func openReader(ctx context.Context, seeds []string, topic string) (*reader, err
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{client: client, admin: kadm.NewClient(client), topic: topic}
+	r := &reader{client: client, admin: kadm.NewClient(client), topic: topic, decompressor: kgo.DefaultDecompressor()}
 	if err := r.findLeaders(ctx); err != nil {
 		client.Close()
 		return nil, err

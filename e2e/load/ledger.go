@@ -92,11 +92,13 @@ func (l *ledger) index() {
 // find returns the rows with a handle, in order.
 func (l *ledger) find(handle uint64) []int32 {
 	from := sort.Search(len(l.byHandle), func(i int) bool { return l.handles[l.byHandle[i]] >= handle })
-	to := from
-	for to < len(l.byHandle) && l.handles[l.byHandle[to]] == handle {
-		to++
-	}
-	return l.byHandle[from:to]
+	rest := l.byHandle[from:]
+	return rest[:sort.Search(len(rest), func(i int) bool { return l.handles[rest[i]] > handle })]
+}
+
+// release drops what only the comparison needed; where records landed stays.
+func (l *ledger) release() {
+	l.prints, l.parts, l.handles, l.byHandle = nil, nil, nil, nil
 }
 
 // book returns the index of the book that holds a row.

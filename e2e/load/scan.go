@@ -50,7 +50,7 @@ func (r *reader) read(ctx context.Context, partition int32, s span, isolation in
 		if err != nil {
 			return err
 		}
-		records, next := kgo.ProcessFetchPartition(opts, answer, kgo.DefaultDecompressor(), nil)
+		records, next := kgo.ProcessFetchPartition(opts, answer, r.decompressor, nil)
 		if records.Err != nil {
 			return fmt.Errorf("decode %s/%d at %d: %w", r.topic, partition, opts.Offset, records.Err)
 		}
