@@ -11,32 +11,26 @@ const (
 	Disorder                // see OutOfOrder
 	Fenced                  // a newer epoch of this producer exists: someone else took over
 	Rejected                // this batch will never be accepted as it is: the partition halts or rewrites it
-	Denied                  // a right or the topic is missing; nothing was appended; wait for an operator
+	Denied                  // a right or the topic is missing, and nothing was appended that is still there; try again slowly
 )
 
-// Kafka's error codes that matter here (org.apache.kafka.common.protocol.Errors).
+// Kafka's error codes with a certain meaning (org.apache.kafka.common.protocol.Errors).
 const (
 	codeNone                   = 0
 	codeUnknownTopicOrPart     = 3
 	codeLeaderNotAvailable     = 5
-	codeNotLeader              = 6
-	codeRequestTimedOut        = 7
-	codeNetworkException       = 13
 	codeNotEnoughReplicas      = 19
-	codeNotEnoughAfterAppend   = 20
 	codeTopicAuthorization     = 29
 	codeClusterAuthorization   = 31
 	codeOutOfOrder             = 45
 	codeDuplicateSequence      = 46
 	codeInvalidProducerEpoch   = 47
-	codeKafkaStorage           = 56
 	codeUnknownProducer        = 59
 	codeProducerFenced         = 90
 	codeUnknownTopicID         = 100
 	codeThrottlingQuota        = 89
 	codePolicyViolation        = 44
 	codeTransactionalIDDenied  = 53
-	codeUnknownServerError     = -1
 	codeCorruptMessage         = 2
 	codeMessageTooLarge        = 10
 	codeRecordListTooLarge     = 18
@@ -47,15 +41,16 @@ const (
 )
 
 // Judge says what a Produce error code means. A code that is not known to be harmless is Uncertain: doubt is answered
-// by the scan, never by a guess. NOT_LEADER is uncertain too, because it also ends a produce that was appended and then
-// waited for replicas.
+// by the scan, never by a guess. NOT_LEADER and KAFKA_STORAGE_ERROR are uncertain too, because they also end a produce
+// that was appended and then waited for replicas. DUPLICATE_SEQUENCE_NUMBER is no acknowledgement: it carries no offset
+// and does not wait for replicas, so the log has to tell.
 func Judge(code int16) Answer {
 	switch code {
-	case codeNone, codeDuplicateSequence:
+	case codeNone:
 		return Done
-	case codeNotEnoughReplicas, codeLeaderNotAvailable, codeThrottlingQuota, codeKafkaStorage:
+	case codeNotEnoughReplicas, codeLeaderNotAvailable, codeThrottlingQuota:
 		return Refused
-	case codeOutOfOrder, codeUnknownProducer:
+	case codeOutOfOrder, codeUnknownProducer, codeDuplicateSequence:
 		return Disorder
 	case codeInvalidProducerEpoch, codeProducerFenced:
 		return Fenced
@@ -64,8 +59,6 @@ func Judge(code int16) Answer {
 	case codeCorruptMessage, codeMessageTooLarge, codeRecordListTooLarge, codeInvalidTimestamp, codeUnsupportedForFormat,
 		codeInvalidRecord, codeUnsupportedCompression, codePolicyViolation:
 		return Rejected
-	case codeNotLeader, codeRequestTimedOut, codeNetworkException, codeNotEnoughAfterAppend, codeUnknownServerError:
-		return Uncertain
 	}
 	return Uncertain
 }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // Position is where a partition stands: always the end of one acknowledged prefix, never past it. Saved in the source's
@@ -40,7 +41,8 @@ func (p Position) Metadata() string {
 }
 
 // ParsePosition reads a committed position back. The metadata is untrusted: a commit by another tool, or by a newer
-// version of this one, is an error and not a guess.
+// version of this one, is an error and not a guess. Only the very text that Metadata writes is taken, since a number left
+// out would read as zero and make the scan count from there.
 func ParsePosition(next int64, leaderEpoch int32, text string) (Position, error) {
 	var m metadata
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -50,8 +52,10 @@ func ParsePosition(next int64, leaderEpoch int32, text string) (Position, error)
 	switch {
 	case m.Version != metadataVersion:
 		return Position{}, fmt.Errorf("read position metadata: version %d, this program knows %d", m.Version, metadataVersion)
-	case next < 0, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0:
-		return Position{}, fmt.Errorf("read position metadata %.120q: negative number", text)
+	case next < 0, leaderEpoch < -1, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0, m.DestEpoch < -1:
+		return Position{}, fmt.Errorf("read position metadata %.120q at offset %d, leader epoch %d: negative number", text, next, leaderEpoch)
+	case p.Metadata() != text:
+		return Position{}, fmt.Errorf("read position metadata %.120q: not written by this program", text)
 	}
 	return p, nil
 }
@@ -74,31 +78,39 @@ type Identity struct {
 }
 
 // Begin returns where a run starts: at the saved position if it is this identity's, else at the identity's base; never
-// anew (rule I). found is false when no position was saved.
+// anew (rule I). found is false when no position was saved. On a compacted source a position counts only if it is of the
+// newest epoch handed out; else the run starts where the run with that epoch began (E2).
 func (id Identity) Begin(saved Position, found bool) Position {
-	if !found || saved.ProducerID != id.ProducerID {
-		return id.Base
-	}
-	if !id.Compacted {
-		return saved
-	}
-	if saved.Epoch == id.Epoch { // else it was saved by an earlier run than the newest (E2)
-		return saved
-	}
 	p := id.Base
+	if found && saved.ProducerID == id.ProducerID {
+		p = saved
+	}
+	if !id.Compacted || p.Epoch == id.Epoch {
+		return p
+	}
+	p = id.Base
 	p.Source, p.SourceEpoch, p.Epoch = id.Start, -1, id.Epoch
 	return p
 }
 
+// Exhausted says that no epoch is left for this producer, so that NextEpoch must not be called.
+func (id Identity) Exhausted() bool { return id.Epoch == math.MaxInt16 }
+
 // NextEpoch returns the identity to be stored and the position to run from when a compacted source starts at p: a new
-// epoch from sequence 0, kept together with the offset it starts at (E1, E2).
+// epoch from sequence 0, kept together with the offset it starts at (E1, E2). The run may produce only once the identity
+// is stored by compare-and-set. It panics when id is Exhausted: an epoch used twice loses records without a trace.
 func (id Identity) NextEpoch(p Position) (Identity, Position) {
+	if id.Exhausted() {
+		panic("protocol: next epoch of an exhausted producer")
+	}
 	id.Epoch, id.Start = id.Epoch+1, p.Source
 	p.Epoch, p.Sequence = id.Epoch, 0
 	return id, p
 }
 
-// Rebuild returns the identity that a saved position proves, for a store that lost it.
+// Rebuild returns the identity that a saved position proves, for a store that lost it; who calls it must be the only one.
+// For a plain source any saved position will do. For a compacted one p must be of the newest epoch ever handed out, which
+// p itself cannot show: a later run that saved nothing has used the epoch that NextEpoch would give again.
 func (p Position) Rebuild(id Identity) Identity {
 	id.ProducerID, id.Base = p.ProducerID, p
 	if id.Compacted {

@@ -69,8 +69,9 @@ func Limit(r Run, a Ages) int {
 	return 1
 }
 
-// NeedsLease says whether ownership must be proven at the very moment of sending (L2). opening is true for the first
-// batch on a produce connection; idle when the last acknowledgement is older than half of the destination's
+// NeedsLease says whether ownership must be proven at the very moment of sending (L2), on a connection that is open by
+// then: proof from before the dial is worth nothing to a process that was frozen in between. opening is true for the
+// first batch on a produce connection; idle when the last acknowledgement is older than half of the destination's
 // connections.max.idle.ms. Young records on an open, busy connection need no lease: the broker refuses a second writer.
 func NeedsLease(r Run, a Ages, opening, idle bool) bool {
 	return opening || idle || !r.Hot || a.aged()

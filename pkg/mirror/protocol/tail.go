@@ -10,7 +10,7 @@ type Header struct {
 	ProducerID    int64
 	ProducerEpoch int16
 	Sequence      int32 // of the first record
-	Records       int32
+	Records       int32 // sequences it takes: its last offset delta + 1
 	MaxTimestamp  int64 // ms
 	Next          int64 // destination offset after the batch
 }
@@ -25,7 +25,7 @@ type Tail struct {
 
 	Records      int64 // ours, beyond the position
 	Dest         int64 // offset after our last batch, 0 when there is none
-	MaxTimestamp int64 // of our last batch, 0 when there is none
+	MaxTimestamp int64 // of our last batch; means something only when Dest is not 0, as a timestamp may be 0 or -1
 }
 
 // NewTail begins at p. logStart is the partition's log start offset: where retention removed the log beyond p.Dest, our
