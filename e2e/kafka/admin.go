@@ -1,0 +1,236 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Client returns a new client that bypasses the proxies; the caller closes it. opts win over the defaults.
+func (c *Cluster) Client(opts ...kgo.Opt) (*kgo.Client, error) {
+	base := []kgo.Opt{
+		kgo.SeedBrokers(c.Direct()...),
+		kgo.MetadataMinAge(100 * time.Millisecond), // topics come and go in tests
+	}
+	client, err := kgo.NewClient(append(base, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return client, nil
+}
+
+// Admin returns the admin client of the cluster, for what has no helper here. It bypasses the proxies; Stop closes it.
+func (c *Cluster) Admin() *kadm.Client { return c.admin }
+
+// CreateTopic creates a topic and returns when every partition has a leader that answers and all replicas in sync:
+// for some seconds before that, metadata calls the topic ready and requests to it fail.
+func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, replicas int, configs map[string]string) error {
+	values := make(map[string]*string, len(configs))
+	for key, value := range configs {
+		values[key] = &value
+	}
+	if _, err := c.admin.CreateTopic(ctx, int32(partitions), int16(replicas), values, name); err != nil {
+		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	return c.WaitInSync(ctx, name)
+}
+
+// DeleteTopic deletes a topic and returns when no broker lists it any more.
+func (c *Cluster) DeleteTopic(ctx context.Context, name string) error {
+	if _, err := c.admin.DeleteTopic(ctx, name); err != nil {
+		return fmt.Errorf("delete topic %s: %w", name, err)
+	}
+	return waitFor(ctx, "topic "+name+" is gone", func(ctx context.Context) error {
+		topics, err := c.admin.ListTopics(ctx, name)
+		if err != nil {
+			return err
+		}
+		if topics.Has(name) {
+			return errors.New("it is still there")
+		}
+		return nil
+	})
+}
+
+// AddPartitions grows a topic to total partitions, and waits as CreateTopic does.
+func (c *Cluster) AddPartitions(ctx context.Context, topic string, total int) error {
+	answer, err := c.admin.UpdatePartitions(ctx, total, topic)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("grow topic %s to %d partitions: %w", topic, total, err)
+	}
+	return c.WaitInSync(ctx, topic)
+}
+
+// SetTopicConfig sets configs of a topic; others keep their values.
+func (c *Cluster) SetTopicConfig(ctx context.Context, topic string, configs map[string]string) error {
+	changes := make([]kadm.AlterConfig, 0, len(configs))
+	for key, value := range configs {
+		changes = append(changes, kadm.AlterConfig{Op: kadm.SetConfig, Name: key, Value: &value})
+	}
+	answers, err := c.admin.AlterTopicConfigs(ctx, changes, topic)
+	for _, answer := range answers {
+		err = errors.Join(err, answer.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("configure topic %s: %w", topic, err)
+	}
+	return nil
+}
+
+// DeleteRecords deletes what is before offset in one partition, as retention does.
+func (c *Cluster) DeleteRecords(ctx context.Context, topic string, partition int32, offset int64) error {
+	var offsets kadm.Offsets
+	offsets.Add(kadm.Offset{Topic: topic, Partition: partition, At: offset, LeaderEpoch: -1})
+	answer, err := c.admin.DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("delete records of %s/%d before %d: %w", topic, partition, offset, err)
+	}
+	return nil
+}
+
+// EndOffsets returns the offset that the next record gets, by partition.
+func (c *Cluster) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
+	listed, err := c.admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
+	}
+	ends := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
+	return ends, nil
+}
+
+// SetClientQuota limits a client id to bytes per second on each broker; zero lifts a limit.
+func (c *Cluster) SetClientQuota(ctx context.Context, clientID string, produceBytes, fetchBytes int) error {
+	answers, err := c.admin.AlterClientQuotas(ctx, []kadm.AlterClientQuotaEntry{{
+		Entity: kadm.ClientQuotaEntity{{Type: "client-id", Name: &clientID}},
+		Ops: []kadm.AlterClientQuotaOp{
+			{Key: "producer_byte_rate", Value: float64(produceBytes), Remove: produceBytes == 0},
+			{Key: "consumer_byte_rate", Value: float64(fetchBytes), Remove: fetchBytes == 0},
+		},
+	}})
+	for _, answer := range answers {
+		err = errors.Join(err, answer.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("set quota of client %s: %w", clientID, err)
+	}
+	return nil
+}
+
+// Leader returns the broker that leads a partition.
+func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (*Node, error) {
+	topics, err := c.admin.ListTopics(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("find the leader of %s/%d: %w", topic, partition, err)
+	}
+	detail := topics[topic].Partitions[partition]
+	if err := errors.Join(topics[topic].Err, detail.Err); err != nil {
+		return nil, fmt.Errorf("find the leader of %s/%d: %w", topic, partition, err)
+	}
+	if detail.Leader < 1 || int(detail.Leader) > len(c.nodes) {
+		return nil, fmt.Errorf("find the leader of %s/%d: there is none", topic, partition)
+	}
+	return c.Node(detail.Leader), nil
+}
+
+// Controller returns the active controller. In KRaft mode metadata names any broker, so the quorum is asked.
+func (c *Cluster) Controller(ctx context.Context) (*Node, error) {
+	var id int32
+	if c.version.usesZooKeeper() {
+		view, err := c.admin.BrokerMetadata(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("find the controller: %w", err)
+		}
+		id = view.Controller
+	} else {
+		leader, err := c.quorumLeader(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("find the controller: %w", err)
+		}
+		id = leader
+	}
+	if id < 1 || int(id) > len(c.nodes) {
+		return nil, errors.New("find the controller: there is none")
+	}
+	return c.Node(id), nil
+}
+
+func (c *Cluster) quorumLeader(ctx context.Context) (int32, error) {
+	partition := kmsg.NewDescribeQuorumRequestTopicPartition()
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic = "__cluster_metadata"
+	topic.Partitions = append(topic.Partitions, partition)
+	request := kmsg.NewPtrDescribeQuorumRequest()
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(ctx, c.client)
+	if err != nil {
+		return 0, err
+	}
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+		return 0, fmt.Errorf("no quorum in the answer, error code %d", answer.ErrorCode)
+	}
+	return answer.Topics[0].Partitions[0].LeaderID, nil
+}
+
+// WaitInSync waits until every partition of topics has a leader that answers and all its replicas in sync; no topics
+// means all, internal ones included. Tests call it before they take the next broker down.
+func (c *Cluster) WaitInSync(ctx context.Context, topics ...string) error {
+	return waitFor(ctx, "replicas are in sync", func(ctx context.Context) error {
+		view, err := c.admin.Metadata(ctx, topics...)
+		if err != nil {
+			return err
+		}
+		names := view.Topics.Names()
+		for _, topic := range topics {
+			if !slices.Contains(names, topic) {
+				return fmt.Errorf("%s is not known yet", topic)
+			}
+		}
+		for _, topic := range view.Topics {
+			if err := checkInSync(topic); err != nil {
+				return err
+			}
+		}
+		if len(names) == 0 {
+			return nil
+		}
+		ends, err := c.admin.ListEndOffsets(ctx, names...)
+		if err != nil {
+			return err
+		}
+		return ends.Error()
+	})
+}
+
+func checkInSync(topic kadm.TopicDetail) error {
+	if topic.Err != nil {
+		return fmt.Errorf("%s: %w", topic.Topic, topic.Err)
+	}
+	if len(topic.Partitions) == 0 {
+		return fmt.Errorf("%s has no partitions yet", topic.Topic)
+	}
+	for _, p := range topic.Partitions {
+		if p.Err != nil {
+			return fmt.Errorf("%s/%d: %w", topic.Topic, p.Partition, p.Err)
+		}
+		if p.Leader < 0 || len(p.ISR) != len(p.Replicas) {
+			return fmt.Errorf("%s/%d: leader %d, replicas %v, in sync %v", topic.Topic, p.Partition, p.Leader, p.Replicas, p.ISR)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Proxy is a TCP relay on loopback that can break its connections. It starts faultless. BlackHole and DropReplies
+// replace each other, as do two Delay or two Throttle calls; the rest adds up, until Heal ends all of it. Its methods
+// are safe for concurrent use. A fault is in force for every byte read after the call returned; a write that was under
+// way in that moment may get through.
+type Proxy struct {
+	addr   string // set once
+	target string // set once
+	stats  counters
+	up     limiter // bytes per second from clients to the target, over all connections
+	down   limiter // the other way
+
+	running sync.WaitGroup // the accept loop and every link
+
+	mu       sync.Mutex
+	closed   bool               // guarded by mu
+	listener net.Listener       // guarded by mu; nil while cut
+	links    map[*link]struct{} // guarded by mu
+	faults   faults             // guarded by mu
+	changed  chan struct{}      // guarded by mu; closed and replaced when faults change
+}
+
+// faults is what is in force.
+type faults struct {
+	swallowUp   bool
+	swallowDown bool
+	delay       time.Duration
+	rate        int // bytes per second, zero for no limit
+}
+
+// ProxyStats counts what a proxy did since it was made, so that a test can prove that a fault took place.
+type ProxyStats struct {
+	Accepted      int64 // connections
+	Open          int64 // connections now
+	Cut           int64 // connections closed by Cut
+	Reset         int64 // connections reset by Reset, or by Heal because they had lost bytes
+	Unreachable   int64 // connections reset because the target did not accept
+	UpBytes       int64 // delivered to the target
+	DownBytes     int64 // delivered to clients
+	SwallowedUp   int64 // bytes for the target that were dropped
+	SwallowedDown int64 // bytes for clients that were dropped
+}
+
+type counters struct {
+	accepted, open, cut, reset, unreachable atomic.Int64
+	delivered, swallowed                    [2]atomic.Int64 // by direction
+}
+
+// NewProxy listens on addr, a loopback address whose port may be 0, and relays to target, which need not be up yet.
+// Close ends it.
+func NewProxy(addr, target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for proxy: %w", err)
+	}
+	p := &Proxy{
+		addr:    listener.Addr().String(),
+		target:  target,
+		links:   map[*link]struct{}{},
+		changed: make(chan struct{}),
+	}
+	p.serve(listener)
+	return p, nil
+}
+
+// Addr returns the address that clients dial.
+func (p *Proxy) Addr() string { return p.addr }
+
+// Stats returns the counters. Those of bytes are updated after the bytes were written.
+func (p *Proxy) Stats() ProxyStats {
+	c := &p.stats
+	return ProxyStats{
+		Accepted:      c.accepted.Load(),
+		Open:          c.open.Load(),
+		Cut:           c.cut.Load(),
+		Reset:         c.reset.Load(),
+		Unreachable:   c.unreachable.Load(),
+		UpBytes:       c.delivered[up].Load(),
+		DownBytes:     c.delivered[down].Load(),
+		SwallowedUp:   c.swallowed[up].Load(),
+		SwallowedDown: c.swallowed[down].Load(),
+	}
+}
+
+// Cut closes every connection and refuses new ones, as a host does whose process is gone.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		_ = p.listener.Close() // the accept loop ends by it, whatever it says
+		p.listener = nil
+	}
+	for l := range p.links {
+		l.end(closed)
+		p.stats.cut.Add(1)
+		delete(p.links, l)
+	}
+}
+
+// BlackHole accepts connections, keeps those there are, and swallows every byte in both directions. Neither side
+// learns anything of the other, not even that it closed.
+func (p *Proxy) BlackHole() {
+	p.change(func(f *faults) { f.swallowUp, f.swallowDown = true, true })
+}
+
+// DropReplies swallows what comes from the target alone: requests arrive and take effect, their answers are lost.
+func (p *Proxy) DropReplies() {
+	p.change(func(f *faults) { f.swallowUp, f.swallowDown = false, true })
+}
+
+// Delay holds all bytes for d in each direction: a round trip takes 2 d longer. At most 4 MiB are held for each
+// connection and direction, which bounds the throughput.
+func (p *Proxy) Delay(d time.Duration) {
+	p.change(func(f *faults) { f.delay = d })
+}
+
+// Throttle limits each direction to bytesPerSecond, shared by all connections; zero lifts the limit.
+func (p *Proxy) Throttle(bytesPerSecond int) {
+	p.change(func(f *faults) { f.rate = bytesPerSecond })
+}
+
+// Reset ends every current connection with a TCP reset, at both sides. New ones are accepted.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.resetLocked(func(*link) bool { return true })
+}
+
+// Heal ends all faults. Connections that lost bytes are reset, because what follows would be nonsense to the peer;
+// the others go on. It is an error if a stranger took the port while it was cut.
+func (p *Proxy) Heal() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.setLocked(faults{})
+	p.resetLocked((*link).isTorn)
+	if p.listener != nil || p.closed {
+		return nil
+	}
+	listener, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		return fmt.Errorf("heal proxy: %w", err)
+	}
+	p.serve(listener)
+	return nil
+}
+
+// Close ends the proxy and all connections, and returns when nothing of it runs any more.
+func (p *Proxy) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.Cut()
+	p.running.Wait()
+	return nil
+}
+
+func (p *Proxy) change(edit func(*faults)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.faults
+	edit(&f)
+	p.setLocked(f)
+}
+
+func (p *Proxy) setLocked(f faults) {
+	p.faults = f
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *Proxy) resetLocked(which func(*link) bool) {
+	for l := range p.links {
+		if which(l) {
+			l.end(reset)
+			p.stats.reset.Add(1)
+			delete(p.links, l)
+		}
+	}
+}
+
+// current returns the faults in force, and a channel that is closed when they change.
+func (p *Proxy) current() (faults, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults, p.changed
+}
+
+// serve accepts connections until the listener is closed. It runs with mu held, or before the proxy is shared.
+func (p *Proxy) serve(listener net.Listener) {
+	p.listener = listener
+	p.running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if err != nil { // the connection went away before it was ours, or files ran out: ask again
+				time.Sleep(10 * time.Millisecond)
+				continue
+			}
+			p.running.Go(func() { p.handle(conn.(*net.TCPConn), listener) })
+		}
+	})
+}

@@ -1,0 +1,98 @@
+package kafka
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// limiter spaces bytes out in time.
+type limiter struct {
+	mu   sync.Mutex
+	free time.Time // guarded by mu: when all that was reserved is through
+}
+
+// reserve books n bytes at rate bytes per second, and returns how long to wait before they may be written.
+func (l *limiter) reserve(n, rate int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.free.Before(now) {
+		l.free = now
+	}
+	l.free = l.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+	return l.free.Sub(now)
+}
+
+func (p *Proxy) limiter(d direction) *limiter {
+	if d == up {
+		return &p.up
+	}
+	return &p.down
+}
+
+// write delivers data under the faults in force, which may change between two pieces of it. It returns false when
+// the link has ended.
+func (l *link) write(ctx context.Context, d direction, to *net.TCPConn, data []byte) bool {
+	for len(data) > 0 {
+		f, _ := l.proxy.current()
+		piece := data
+		if f.rate > 0 {
+			piece = data[:min(len(data), max(minPiece, f.rate/20))]
+			if !pause(ctx, l.proxy.limiter(d).reserve(len(piece), f.rate)) {
+				return false
+			}
+			f, _ = l.proxy.current()
+		}
+		data = data[len(piece):]
+		if f.swallows(d) {
+			l.torn.Store(true)
+			l.proxy.stats.swallowed[d].Add(int64(len(piece)))
+			continue
+		}
+		n, err := to.Write(piece)
+		l.proxy.stats.delivered[d].Add(int64(n))
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (f faults) swallows(d direction) bool {
+	if d == up {
+		return f.swallowUp
+	}
+	return f.swallowDown
+}
+
+// pause waits; it returns false when ctx ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// awaitOpen waits until nothing is swallowed in this direction; it returns false when the link ended meanwhile.
+func (l *link) awaitOpen(ctx context.Context, d direction) bool {
+	for {
+		f, changed := l.proxy.current()
+		if !f.swallows(d) {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
