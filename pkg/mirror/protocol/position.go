@@ -81,15 +81,13 @@ type Identity struct {
 // anew (rule I). found is false when no position was saved. On a compacted source a position counts only if it is of the
 // newest epoch handed out; else the run starts where the run with that epoch began (E2).
 func (id Identity) Begin(saved Position, found bool) Position {
+	if found && saved.ProducerID == id.ProducerID && (!id.Compacted || saved.Epoch == id.Epoch) {
+		return saved
+	}
 	p := id.Base
-	if found && saved.ProducerID == id.ProducerID {
-		p = saved
+	if id.Compacted && id.Epoch != p.Epoch { // else no run has taken an epoch since the base
+		p.Source, p.SourceEpoch, p.Epoch = id.Start, -1, id.Epoch
 	}
-	if !id.Compacted || p.Epoch == id.Epoch {
-		return p
-	}
-	p = id.Base
-	p.Source, p.SourceEpoch, p.Epoch = id.Start, -1, id.Epoch
 	return p
 }
 
