@@ -47,6 +47,8 @@ func TestFirstTimestamp(t *testing.T) {
 	const future = 1_900_000_000_000
 	broken := source{base: 5, attributes: deleteHorizon, horizon: future, records: records}.build(t)
 	broken[batch.HeaderLen] = 0xff
+	mislabelled := source{base: 5, attributes: deleteHorizon, horizon: future, records: records}.build(t)
+	mislabelled[22] |= byte(batch.Snappy) // compressed bytes may look like a record
 	tests := []struct {
 		name string
 		b    batch.Batch
@@ -58,6 +60,7 @@ func TestFirstTimestamp(t *testing.T) {
 		{"append time and horizon", source{base: 5, attributes: logAppendTime | deleteHorizon, horizon: future, records: records}.build(t), newest},
 		{"horizon", source{base: 5, attributes: deleteHorizon, horizon: future, records: records}.build(t), first},
 		{"horizon, compressed", source{base: 5, attributes: deleteHorizon, horizon: future, codec: batch.Gzip, records: records}.build(t), newest},
+		{"horizon, compressed, readable", mislabelled, newest},
 		{"horizon, malformed", broken, newest},
 	}
 	for _, tt := range tests {

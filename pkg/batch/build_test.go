@@ -100,20 +100,35 @@ func seal(b []byte) batch.Batch {
 
 func crcOf(b []byte) uint32 { return crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)) }
 
+// compressors and decompressor are franz-go's; they pool what is costly to make and may be shared.
+var (
+	compressors  = newCompressors()
+	decompressor = kgo.DefaultDecompressor()
+)
+
+func newCompressors() (table [5]kgo.Compressor) {
+	for i, codec := range []kgo.CompressionCodec{
+		batch.Gzip: kgo.GzipCompression(), batch.Snappy: kgo.SnappyCompression(),
+		batch.LZ4: kgo.Lz4Compression(), batch.Zstd: kgo.ZstdCompression(),
+	} {
+		c, err := kgo.DefaultCompressor(codec)
+		if err != nil {
+			panic(err)
+		}
+		table[i] = c
+	}
+	return table
+}
+
 func compress(t testing.TB, c batch.Codec, records []byte) []byte {
 	t.Helper()
 	if c == batch.None {
 		return records
 	}
-	codec := []kgo.CompressionCodec{
-		batch.Gzip: kgo.GzipCompression(), batch.Snappy: kgo.SnappyCompression(),
-		batch.LZ4: kgo.Lz4Compression(), batch.Zstd: kgo.ZstdCompression(),
-	}[c]
-	k, err := kgo.DefaultCompressor(codec)
-	if err != nil {
-		t.Fatalf("make a %s compressor: %v", c, err)
+	out, used := compressors[c].Compress(new(bytes.Buffer), records)
+	if used != kgo.CompressionCodecType(c) {
+		t.Fatalf("compressed with codec %d, want %s", used, c)
 	}
-	out, _ := k.Compress(new(bytes.Buffer), records)
 	return bytes.Clone(out)
 }
 
@@ -129,7 +144,7 @@ func decode(b []byte) ([]record, error) {
 	if got, want := int(h.Length), len(b)-12; got != want {
 		return nil, fmt.Errorf("got length %d, want %d", got, want)
 	}
-	payload, err := kgo.DefaultDecompressor().Decompress(h.Records, kgo.CompressionCodecType(h.Attributes&7))
+	payload, err := decompressor.Decompress(h.Records, kgo.CompressionCodecType(h.Attributes&7))
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}

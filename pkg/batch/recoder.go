@@ -209,3 +209,6 @@ func sizeLimit(maxBytes int) int {
 	}
 	return min(maxBytes, math.MaxInt32)
 }
+
+// Reset forgets all records not yet taken.
+func (r *Recoder) Reset() { r.clear() }

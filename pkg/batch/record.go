@@ -2,7 +2,6 @@ package batch
 
 import (
 	"encoding/binary"
-	"math"
 	"math/bits"
 )
 
@@ -23,7 +22,7 @@ type head struct {
 }
 
 // readHead reads the head of the record at the start of p; ok is false if p does not hold the whole record or its fields do
-// not fit its length.
+// not fit its length. The values of the deltas are not judged.
 func readHead(p []byte) (h head, ok bool) {
 	length, n := binary.Varint(p)
 	if n <= 0 || length < minRecordLen-1 || length > int64(len(p)-n) {
@@ -36,7 +35,7 @@ func readHead(p []byte) (h head, ok bool) {
 		return head{}, false
 	}
 	at += n
-	if h.offsetDelta, n = binary.Varint(p[at:h.size]); n <= 0 || h.offsetDelta < 0 || h.offsetDelta > math.MaxInt32 {
+	if h.offsetDelta, n = binary.Varint(p[at:h.size]); n <= 0 {
 		return head{}, false
 	}
 	h.body = at + n

@@ -98,7 +98,7 @@ type piece struct {
 // cut returns the next records as those of a batch of their own: at most n of them and at most room bytes, but at least one.
 // They stay valid until the next cut or Add.
 func (r *Recoder) cut(n, room int) piece {
-	if r.taken == 0 && n == r.count && len(r.records) <= room {
+	if n == r.count && len(r.records) <= room {
 		return piece{records: r.records, count: n, base: r.base, newest: r.newest, sourceLen: len(r.records)}
 	}
 	p := piece{records: r.scratch[:0]}
