@@ -1,0 +1,125 @@
+package consume
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/pkg/catalog"
+	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
+	"tributary/pkg/mirror/protocol"
+)
+
+// group keeps positions in the source's consumer group, and asks the source's topics.
+type group struct {
+	cluster *kafka.Cluster
+	watcher *catalog.Watcher
+}
+
+// LoadPositions implements mirror.Source.
+func (g group) LoadPositions(ctx context.Context, name string, topics map[string][]int32) (map[mirror.TopicPartition]mirror.Loaded, error) {
+	offsets, err := g.cluster.FetchOffsets(ctx, name, topics)
+	if err != nil {
+		return nil, fmt.Errorf("read positions of group %s at %s: %w", name, g.cluster.Name(), err)
+	}
+	loaded := map[mirror.TopicPartition]mirror.Loaded{}
+	for topic, partitions := range offsets {
+		for partition, o := range partitions {
+			at, err := protocol.ParsePosition(o.Next, o.LeaderEpoch, o.Metadata)
+			if err != nil {
+				err = fmt.Errorf("position of group %s at %s for %s/%d: %w", name, g.cluster.Name(), topic, partition, err)
+			}
+			loaded[mirror.TopicPartition{Topic: topic, Partition: partition}] = mirror.Loaded{Position: at, Err: err}
+		}
+	}
+	return loaded, nil
+}
+
+// SavePositions implements mirror.Source.
+func (g group) SavePositions(ctx context.Context, name string, positions map[mirror.TopicPartition]protocol.Position) error {
+	offsets := make([]kafka.GroupOffset, 0, len(positions))
+	for tp, at := range positions {
+		offsets = append(offsets, kafka.GroupOffset{Topic: tp.Topic, Partition: tp.Partition, Next: at.Source, LeaderEpoch: at.SourceEpoch, Metadata: at.Metadata()})
+	}
+	return g.cluster.CommitOffsets(ctx, name, offsets)
+}
+
+// Compacted implements mirror.Source.
+func (g group) Compacted(ctx context.Context, topics []string) (map[string]bool, error) {
+	settings, err := g.cluster.TopicConfigs(ctx, topics)
+	if err != nil {
+		return nil, fmt.Errorf("read cleanup.policy at %s (needs DESCRIBE_CONFIGS): %w", g.cluster.Name(), err)
+	}
+	compacted := map[string]bool{}
+	for topic, s := range settings {
+		compacted[topic] = strings.Contains(s["cleanup.policy"], "compact")
+	}
+	return compacted, nil
+}
+
+// Offsets implements mirror.Source.
+func (g group) Offsets(ctx context.Context, topic string, partitions []int32, latest bool) ([]int64, error) {
+	byBroker := map[string][]int32{}
+	for _, p := range partitions {
+		leader, _, ok := g.watcher.Leader(topic, p)
+		if !ok {
+			g.watcher.Refresh()
+			return nil, fmt.Errorf("read offsets of %s/%d at %s: it has no leader", topic, p, g.cluster.Name())
+		}
+		byBroker[leader.Address] = append(byBroker[leader.Address], p)
+	}
+	found := map[int32]int64{}
+	for address, some := range byBroker {
+		if err := g.offsetsAt(ctx, address, topic, some, latest, found); err != nil {
+			g.watcher.Refresh()
+			return nil, fmt.Errorf("read offsets of topic %s at %s: %w", topic, g.cluster.Name(), err)
+		}
+	}
+	out := make([]int64, len(partitions))
+	for i, p := range partitions {
+		offset, ok := found[p]
+		if !ok {
+			return nil, fmt.Errorf("read offsets of %s/%d at %s: the answer lacks it", topic, p, g.cluster.Name())
+		}
+		out[i] = offset
+	}
+	return out, nil
+}
+
+func (g group) offsetsAt(ctx context.Context, address, topic string, partitions []int32, latest bool, found map[int32]int64) error {
+	conn, err := g.cluster.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(5)
+	req.ReplicaID, req.IsolationLevel = consumerReplica, readCommitted
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	for _, id := range partitions {
+		p := kmsg.NewListOffsetsRequestTopicPartition()
+		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = id, -1, -2
+		if latest {
+			p.Timestamp = -1
+		}
+		t.Partitions = append(t.Partitions, p)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := conn.Do(ctx, req)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			if err := kafka.ErrorCode(p.ErrorCode); err != nil {
+				return err
+			}
+			found[p.Partition] = p.Offset
+		}
+	}
+	return nil
+}

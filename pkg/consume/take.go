@@ -1,0 +1,141 @@
+package consume
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tributary/pkg/batch"
+	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
+)
+
+// Error codes of a partition in a fetch response.
+const (
+	codeOffsetOutOfRange   = 1
+	codeUnknownTopic       = 3
+	codeTopicAuthorization = 29
+	codeUnknownTopicID     = 100
+)
+
+// partition begins the part of a partition; it returns whether its batches are wanted. The place in asked is looked for
+// from the last one on, as brokers mostly answer in the order asked.
+func (t *taker) partition(h *partitionHead) bool {
+	t.finish()
+	f := t.f
+	k := f.find(h, f.walker.place)
+	if k < 0 {
+		return false
+	}
+	f.walker.place = k + 1
+	a := &f.asked[k]
+	a.failed = h.code
+	if h.diverging && h.code == 0 {
+		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log was cut: leader epoch %d ends at offset %d, offset %d was read under it", a.epoch, h.divergesAt, a.next),
+			&mirror.Range{From: h.divergesAt, To: a.next})
+		return false
+	}
+	if h.code != 0 {
+		return false
+	}
+	a.e.taking.Lock()
+	if a.e.gone || !f.intake.Begin(a.e.p, a.generation, mirror.Fetched{Stable: h.stable, LogStart: h.logStart, Aborted: h.aborted}) {
+		a.e.taking.Unlock()
+		return false
+	}
+	t.at = k
+	if h.bytes > 0 {
+		if f.lane.heard(a.e, time.Now()) {
+			signal(f.lane.hot.wake)
+		}
+		a.e.largest -= a.e.largest / 16 // forgets a large batch of long ago
+	}
+	return true
+}
+
+// batch takes in one batch of the partition.
+func (t *taker) batch(b batch.Batch) {
+	e := t.f.asked[t.at].e
+	e.largest = max(e.largest, len(b))
+	t.f.intake.Batch(b, t.buf)
+}
+
+// broken halts the partition at bytes that are no batch.
+func (t *taker) broken(err error) {
+	a := &t.f.asked[t.at]
+	offset, _, _, _ := a.e.p.FetchFrom()
+	t.finish()
+	a.e.p.Halt(mirror.CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", offset, err), nil)
+}
+
+// finish ends the part of the partition under way, if there is one.
+func (t *taker) finish() {
+	if t.at < 0 {
+		return
+	}
+	t.f.intake.End()
+	t.f.asked[t.at].e.taking.Unlock()
+	t.at = -1
+}
+
+// find returns the place of a partition in asked, or -1.
+func (f *fetcher) find(h *partitionHead, from int) int {
+	for i := range f.asked {
+		k := from + i
+		if k >= len(f.asked) {
+			k -= len(f.asked)
+		}
+		a := &f.asked[k]
+		if a.e.tp.Partition != h.partition {
+			continue
+		}
+		if f.encoder.version >= byIDVersion && a.topicID == h.topicID || f.encoder.version < byIDVersion && a.e.tp.Topic == string(h.topic) {
+			return k
+		}
+	}
+	return -1
+}
+
+// refused deals with a partition that answered with an error code.
+func (l *lane) refused(ctx context.Context, a *asked, now time.Time) {
+	l.failed(a.e, now)
+	err := kafka.ErrorCode(a.failed)
+	switch a.failed {
+	case codeOffsetOutOfRange:
+		l.outOfRange(ctx, a)
+		return
+	case codeTopicAuthorization:
+		err = fmt.Errorf("READ on topic %s at %s is missing: %w", a.e.tp.Topic, l.source.cluster.Name(), err)
+	case codeUnknownTopic, codeUnknownTopicID:
+		err = fmt.Errorf("topic %s at %s: %w", a.e.tp.Topic, l.source.cluster.Name(), err)
+	default:
+		err = fmt.Errorf("fetch %s/%d from broker %d of %s: %w", a.e.tp.Topic, a.e.tp.Partition, l.broker, l.source.cluster.Name(), err)
+	}
+	a.e.p.SourceTrouble(err.Error())
+	l.source.Refresh()
+	l.source.router.Follow(a.e)
+}
+
+// outOfRange tells a log that retention has overtaken from one that was cut, and halts the partition with the range.
+func (l *lane) outOfRange(ctx context.Context, a *asked) {
+	bounded, cancel := context.WithTimeout(ctx, fetchPatience)
+	defer cancel()
+	tp := a.e.tp
+	starts, err := l.source.Offsets(bounded, tp.Topic, []int32{tp.Partition}, false)
+	var ends []int64
+	if err == nil {
+		ends, err = l.source.Offsets(bounded, tp.Topic, []int32{tp.Partition}, true)
+	}
+	if err != nil {
+		a.e.p.SourceTrouble(err.Error())
+		return
+	}
+	switch start, end := starts[0], ends[0]; {
+	case a.next < start:
+		a.e.p.Halt(mirror.CauseRetention, fmt.Sprintf("the source deleted the records from offset %d to %d before they were read", a.next, start), &mirror.Range{From: a.next, To: start})
+	case a.next > end:
+		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log ends at offset %d, before offset %d up to which it was read", end, a.next), &mirror.Range{From: end, To: a.next})
+	default:
+		a.e.p.SourceTrouble(fmt.Sprintf("offset %d is said to be out of range, the log goes from %d to %d", a.next, start, end))
+	}
+}

@@ -1,0 +1,170 @@
+package mirror
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Buffer is memory that batches point into: one fetch response, or the output of a recode. It is freed with its last
+// reference, so that a batch may be sent again without a copy.
+type Buffer struct {
+	Bytes []byte // as long as Grow was asked for, or longer
+
+	refs   atomic.Int32
+	budget *Budget
+	size   int64  // taken from the budget
+	freed  func() // called once, after the memory went back; may be nil
+}
+
+// Retain adds a reference. Only a holder of one may add another.
+func (b *Buffer) Retain() { b.refs.Add(1) }
+
+// Release gives a reference back. Bytes must not be used afterwards.
+func (b *Buffer) Release() {
+	if b.refs.Add(-1) > 0 {
+		return
+	}
+	b.budget.free(b)
+	if b.freed != nil {
+		b.freed()
+	}
+}
+
+// Grow makes Bytes at least n long and keeps nothing of what it held. What n leaves of the size taken goes back to the
+// budget at once: most responses are small. An n above it is granted all the same, as a single batch may be larger than
+// what a fetch asks for (KIP-74).
+func (b *Buffer) Grow(n int) {
+	if len(b.Bytes) < n {
+		b.Bytes = b.budget.memory(n)
+	}
+	if left := b.size - int64(n); left > 0 {
+		b.size -= left
+		b.budget.giveBack(left)
+	}
+}
+
+// Settle calls what Take was given for the end of the buffer's life at once: the response is too small to matter. Only
+// while nobody else has a reference.
+func (b *Buffer) Settle() {
+	if b.freed != nil {
+		b.freed()
+		b.freed = nil
+	}
+}
+
+// pooledBytes is the size of a small buffer; larger ones are kept apart, so that a trickle does not occupy them.
+const pooledBytes = 256 << 10
+
+// Budget bounds the memory of all records under way in the process: a fetch takes its greatest size from it before it is
+// sent, and the last acknowledgement of what it brought gives that back. Memory is reused, because fresh memory costs a
+// quarter of a CPU second per GB in page faults and clearing. Safe for concurrent use.
+type Budget struct {
+	total int64
+	sem   *semaphore.Weighted
+
+	mu    sync.Mutex
+	used  int64    // guarded by mu
+	small [][]byte // guarded by mu: idle memory; the last one used is the warmest
+	large [][]byte // guarded by mu
+}
+
+// NewBudget returns a budget of total bytes.
+func NewBudget(total int64) *Budget {
+	return &Budget{total: total, sem: semaphore.NewWeighted(total)}
+}
+
+// Total is the budget in bytes.
+func (g *Budget) Total() int64 { return g.total }
+
+// Used is how many bytes of the budget are taken.
+func (g *Budget) Used() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.used
+}
+
+// TryTake returns a buffer with one reference that stands for size bytes, or nil when the budget has not that much left.
+// freed is called when the last reference goes; it may be nil.
+func (g *Budget) TryTake(size int64, freed func()) *Buffer {
+	size = min(size, g.total)
+	if !g.sem.TryAcquire(size) {
+		return nil
+	}
+	return g.buffer(size, freed)
+}
+
+// Take is TryTake that waits, first come first served. Its error is the context's.
+func (g *Budget) Take(ctx context.Context, size int64, freed func()) (*Buffer, error) {
+	size = min(size, g.total)
+	if err := g.sem.Acquire(ctx, size); err != nil {
+		return nil, err
+	}
+	return g.buffer(size, freed), nil
+}
+
+func (g *Budget) buffer(size int64, freed func()) *Buffer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.used += size
+	b := &Buffer{budget: g, size: size, freed: freed}
+	b.refs.Store(1)
+	return b
+}
+
+func (g *Budget) giveBack(n int64) {
+	if n == 0 {
+		return
+	}
+	g.mu.Lock()
+	g.used -= n
+	g.mu.Unlock()
+	g.sem.Release(n)
+}
+
+// memory returns idle memory of at least n bytes, or fresh memory. When none of the idle is large enough the largest
+// class shrinks by one, so that what is kept grows to the largest response and not beyond.
+func (g *Budget) memory(n int) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n <= pooledBytes {
+		if k := len(g.small); k > 0 {
+			m := g.small[k-1]
+			g.small = g.small[:k-1]
+			return m
+		}
+		return make([]byte, pooledBytes)
+	}
+	for k := len(g.large) - 1; k >= 0; k-- {
+		if m := g.large[k]; len(m) >= n {
+			g.large = append(g.large[:k], g.large[k+1:]...)
+			return m
+		}
+	}
+	if k := len(g.large); k > 0 {
+		g.large = g.large[:k-1]
+	}
+	return make([]byte, n+n/8)
+}
+
+// free keeps b's memory for the next response, unless what is kept and what is in use would outgrow the budget.
+func (g *Budget) free(b *Buffer) {
+	m := b.Bytes
+	b.Bytes = nil
+	g.mu.Lock()
+	kept := int64(len(g.small)) * pooledBytes
+	for _, l := range g.large {
+		kept += int64(len(l))
+	}
+	switch {
+	case m == nil || kept+int64(len(m)) > g.total:
+	case len(m) == pooledBytes:
+		g.small = append(g.small, m)
+	case len(m) > pooledBytes:
+		g.large = append(g.large, m)
+	}
+	g.mu.Unlock()
+	g.giveBack(b.size)
+}

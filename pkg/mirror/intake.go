@@ -1,0 +1,370 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tributary/pkg/batch"
+)
+
+// Sizes of the reading side.
+const (
+	maxQueuedBytes      = 8 << 20   // a partition with more than that un-acknowledged is left out of the next fetch
+	mergeBelowBytes     = 16 << 10  // uncompressed batches below it are merged while there is a backlog
+	mergeTargetBytes    = 256 << 10 // of a merged batch
+	maxDecompressed     = 128 << 20 // of one source batch; a bomb halts its partition
+	shortSourceGrace    = 30 * time.Second
+	defaultMaxBatchSize = 1 << 20 // max.message.bytes where the destination does not tell
+)
+
+// Aborted is an aborted transaction within a fetched range: batches of Producer from First on, up to its abort marker.
+type Aborted struct {
+	Producer, First int64
+}
+
+// Fetched is the head of a partition's part in a fetch response.
+type Fetched struct {
+	Stable   int64 // last stable offset
+	LogStart int64
+	Aborted  []Aborted // in order of First
+}
+
+// Intake takes the batches of fetch responses into pipelines, on behalf of one fetch lane: not safe for concurrent use.
+// It drops what a reader of committed records does not see, seals what can go as it is, and rewrites the rest.
+type Intake struct {
+	budget  *Budget
+	recoder *batch.Recoder
+
+	p       *Pipeline
+	gen     uint64
+	aborted []Aborted
+	active  map[int64]bool // producers inside an aborted transaction
+	kept    batch.Batch    // a small batch held back for its neighbour, nil when none
+	keptIn  *Buffer
+	codec   batch.Codec // of what the recoder holds
+	out     *Buffer     // output of the recoder during this response
+	filled  int
+	kick    []Sink // with something new to send
+}
+
+// NewIntake returns an intake whose rewritten batches live in buffers of budget.
+func NewIntake(budget *Budget) *Intake {
+	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed), active: map[int64]bool{}}
+}
+
+// FetchFrom says where to read p from and the leader epoch of the record before it. ok is false while the partition
+// wants nothing: not started, halted, or enough is queued.
+func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ok = p.active() && p.joined && p.window.bytes <= maxQueuedBytes
+	p.leftOut = !ok
+	return p.next, p.nextEpoch, p.generation, ok
+}
+
+// Begin starts p's part of a response to a fetch of the given generation, and says whether its batches are wanted.
+func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.active() || p.generation != generation {
+		return false
+	}
+	now := time.Now()
+	p.sourceEnd, p.sourceSeen = f.Stable, now
+	if p.skip > 0 && f.Stable-p.next < p.skip {
+		p.shortSource(f.Stable, now)
+		return false
+	}
+	p.shortSince, p.sourceTrouble = time.Time{}, ""
+	in.p, in.gen, in.aborted = p, generation, f.Aborted
+	clear(in.active)
+	return true
+}
+
+// shortSource deals with a source that shows fewer records than the destination is known to hold. A new leader's
+// watermark may lag for a moment; what stays so was lost by the source, and reading on would pass over new records.
+func (p *Pipeline) shortSource(stable int64, now time.Time) {
+	if p.shortSince.IsZero() {
+		p.shortSince = now
+	}
+	text := fmt.Sprintf("the destination holds %d records from source offset %d on, the source ends at %d", p.skip, p.next, stable)
+	if now.Sub(p.shortSince) < shortSourceGrace {
+		p.sourceTrouble = text
+		return
+	}
+	p.lost = &Range{stable, p.next + p.skip}
+	p.halt(CauseTruncated, text)
+}
+
+// Batch takes the next complete batch of the partition. b lies in hold and is made ours in place.
+func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
+	p := in.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	invisible := in.invisible(b) // also for what is passed over: it keeps account of the transactions
+	if p.generation != in.gen || b.NextOffset() <= p.next {
+		return
+	}
+	if invisible {
+		in.flush()
+		p.counters.RecordsDropped += int64(b.Count())
+		p.passOver(b.NextOffset(), b.LeaderEpoch())
+		return
+	}
+	p.counters.RecordsFetched += int64(b.Count())
+	p.counters.BytesFetched += int64(len(b))
+	class, err := b.Classify(p.wanted())
+	switch {
+	case class == batch.Halt:
+		in.flush()
+		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+	case class == batch.Drop:
+		in.flush()
+		p.passOver(b.NextOffset(), b.LeaderEpoch())
+	case p.skip > 0 && in.skip(b):
+	case class == batch.Recode, p.skip > 0:
+		in.rewrite(b)
+	case mergeable(b, p.wanted().MaxBytes):
+		in.keep(b, hold)
+	default:
+		in.flush()
+		in.forward(b, hold)
+	}
+}
+
+func (p *Pipeline) wanted() batch.Limits {
+	limit := p.limits.MaxBatchBytes
+	if limit == 0 {
+		limit = defaultMaxBatchSize
+	}
+	return batch.Limits{From: p.next, MaxBytes: limit, DestinationLogAppendTime: p.limits.LogAppendTime,
+		Compress: p.link.codec, Recompress: p.link.recompress}
+}
+
+// invisible says whether a reader of committed records does not see b: markers, and batches of aborted transactions.
+func (in *Intake) invisible(b batch.Batch) bool {
+	for len(in.aborted) > 0 && in.aborted[0].First <= b.BaseOffset() {
+		in.active[in.aborted[0].Producer] = true
+		in.aborted = in.aborted[1:]
+	}
+	if b.IsControl() {
+		if abort, err := b.IsAbortMarker(); err == nil && abort {
+			delete(in.active, b.ProducerID())
+		}
+		return true
+	}
+	return b.IsTransactional() && in.active[b.ProducerID()]
+}
+
+// skip passes over b when all of it is at the destination already, and says whether it did.
+func (in *Intake) skip(b batch.Batch) bool {
+	p := in.p
+	if !b.Dense() {
+		return false
+	}
+	n := b.NextOffset() - max(b.BaseOffset(), p.next)
+	if n > p.skip {
+		return false
+	}
+	p.skip -= n
+	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
+	p.position.Sequence = batch.AddSequence(p.position.Sequence, int32(n))
+	p.found(p.next)
+	return true
+}
+
+// found moves the acknowledged prefix to a source offset that the destination was seen to have.
+func (p *Pipeline) found(source int64) {
+	p.position.Source, p.position.SourceEpoch = source, p.nextEpoch
+	if p.skip == 0 {
+		p.position.Sequence, p.position.Dest, p.position.DestEpoch = p.scanned.Sequence, p.scanned.Dest, p.scanned.DestEpoch
+	}
+}
+
+// passOver moves past offsets that hold nothing to mirror.
+func (p *Pipeline) passOver(next int64, epoch int32) {
+	p.next, p.nextEpoch = next, epoch
+	if last := p.window.last(); last != nil {
+		last.next, last.sourceEpoch = next, epoch
+		return
+	}
+	p.position.Source, p.position.SourceEpoch = next, epoch
+}
+
+// forward seals b where it lies: the raw path.
+func (in *Intake) forward(b batch.Batch, hold *Buffer) {
+	p := in.p
+	s := Sealed{Bytes: b, Sequence: p.sequence, Records: b.Count(), next: b.NextOffset(), sourceEpoch: b.LeaderEpoch(),
+		first: b.FirstTimestamp(), max: b.MaxTimestamp(), hold: hold}
+	if err := b.Reseal(p.producer(), p.sequence); err != nil {
+		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		return
+	}
+	p.counters.BatchesRaw++
+	p.push(s)
+}
+
+func (p *Pipeline) producer() batch.Producer {
+	return batch.Producer{ID: p.identity.ProducerID, Epoch: p.position.Epoch}
+}
+
+func (p *Pipeline) push(s Sealed) {
+	s.hold.Retain()
+	p.window.push(s)
+	p.sequence = batch.AddSequence(p.sequence, s.Records)
+	p.next, p.nextEpoch = s.next, s.sourceEpoch
+}
+
+// mergeable says whether b is small enough to be worth merging with its neighbours: uncompressed, so that it costs less
+// than forwarding.
+func mergeable(b batch.Batch, limit int) bool {
+	return b.Codec() == batch.None && len(b) < min(mergeBelowBytes, limit/2)
+}
+
+// keep holds a small batch back until its neighbour comes: two are merged, a lone one is forwarded as it is.
+func (in *Intake) keep(b batch.Batch, hold *Buffer) {
+	if records, _ := in.recoder.Pending(); records > 0 {
+		in.rewrite(b)
+		return
+	}
+	if in.kept == nil {
+		in.kept, in.keptIn = b, hold
+		in.p.next, in.p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
+		return
+	}
+	first := in.kept
+	in.kept = nil
+	in.p.next = first.BaseOffset()
+	in.rewrite(first)
+	in.rewrite(b)
+}
+
+// rewrite takes the wanted records of b into the recoder, and writes a batch when enough have come together.
+func (in *Intake) rewrite(b batch.Batch) {
+	p, codec := in.p, in.codecFor(b)
+	if in.kept != nil || codec != in.codec || p.skip > 0 {
+		in.flush()
+	}
+	if !p.active() {
+		return
+	}
+	in.codec = codec
+	if err := in.recoder.Add(b, p.next, int(p.skip)); err != nil {
+		in.flush()
+		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		return
+	}
+	records, size := in.recoder.Pending()
+	if p.skip > 0 && records == 0 {
+		p.halt(CauseSequenceHole, fmt.Sprintf("cannot count the records of a batch with gaps at source offset %d", b.BaseOffset()))
+		return
+	}
+	p.skip = 0 // the position stays where it is until the rest of the batch is acknowledged
+	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
+	if size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
+		in.take()
+	}
+}
+
+// codecFor is the codec that b's records are written with.
+func (in *Intake) codecFor(b batch.Batch) batch.Codec {
+	if in.p.link.recompress {
+		return in.p.link.codec
+	}
+	return b.Codec()
+}
+
+// flush queues what was held back.
+func (in *Intake) flush() {
+	if b := in.kept; b != nil {
+		in.kept = nil
+		in.forward(b, in.keptIn)
+	}
+	if records, _ := in.recoder.Pending(); records > 0 {
+		in.take()
+	}
+}
+
+// take writes everything that the recoder holds as batches no larger than the destination accepts.
+func (in *Intake) take() {
+	p := in.p
+	for {
+		records, size := in.recoder.Pending()
+		if records == 0 {
+			return
+		}
+		buf := in.room(size + batch.HeaderLen + 1024)
+		r, out, err := in.recoder.Take(buf.Bytes[in.filled:in.filled], in.codec, p.wanted().MaxBytes)
+		if err != nil {
+			in.recoder.Reset()
+			var large *batch.RecordTooLargeError
+			if errors.As(err, &large) {
+				p.halt(CauseTooLarge, fmt.Sprintf("record at source offset %d has %d bytes, the destination accepts %d: raise max.message.bytes of %s there", large.Offset, large.Size, large.Limit, p.dest.Topic))
+				return
+			}
+			p.halt(CauseBadRecord, fmt.Sprintf("rewrite before source offset %d: %v", p.next, err))
+			return
+		}
+		in.filled += len(out)
+		p.counters.BatchesRecoded++
+		r.Batch.Seal(p.producer(), p.sequence)
+		next, epoch := p.next, p.nextEpoch
+		p.push(Sealed{Bytes: r.Batch, Sequence: p.sequence, Records: r.Batch.Count(), next: r.Next, sourceEpoch: r.LeaderEpoch,
+			first: r.FirstTimestamp, max: r.MaxTimestamp, hold: buf})
+		p.next, p.nextEpoch = next, epoch
+	}
+}
+
+// room returns the output buffer with at least n bytes left in it.
+func (in *Intake) room(n int) *Buffer {
+	if in.out != nil && len(in.out.Bytes)-in.filled < n {
+		in.out.Release()
+		in.out = nil
+	}
+	if in.out == nil {
+		in.out, in.filled = in.budget.buffer(0, nil), 0
+		in.out.Grow(max(n, 1<<20))
+	}
+	return in.out
+}
+
+// End finishes the partition's part of the response.
+func (in *Intake) End() {
+	p := in.p
+	p.mu.Lock()
+	if p.generation == in.gen {
+		in.flush()
+	}
+	in.kept = nil
+	in.recoder.Reset()
+	queued := p.window.n > p.window.sent
+	p.mu.Unlock()
+	in.p = nil
+	if !queued {
+		return
+	}
+	sink := p.link.sink
+	sink.Ready(p)
+	if !slices.Contains(in.kick, sink) {
+		in.kick = append(in.kick, sink)
+	}
+}
+
+// Kick sets the produce lanes to work on what was taken in. It is apart from End so that the next fetch can be sent first.
+func (in *Intake) Kick() {
+	for _, sink := range in.kick {
+		sink.Kick()
+	}
+	in.kick = in.kick[:0]
+}
+
+// Done lets go of the response's rewritten batches; the windows hold what they need. It returns whether there were any.
+func (in *Intake) Done() (recoded bool) {
+	if in.out != nil {
+		in.out.Release()
+		in.out, recoded = nil, true
+	}
+	return recoded
+}

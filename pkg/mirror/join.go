@@ -1,0 +1,93 @@
+package mirror
+
+import (
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// JoinPlan is what a produce lane must find out before a partition may send through it.
+type JoinPlan struct {
+	Need     protocol.Recovery // Resend: only that the destination still holds what was acknowledged
+	Count    bool              // fold the tail from Position on; else a calm scan is only a wait
+	Position protocol.Position
+	TopicID  string // the destination topic's id as of the identity, "" when unknown
+	flight   uint64
+}
+
+// Plan returns what has to be found out. ok is false when the partition does not want to join: it has, it is halted, or
+// it must be started anew by its link first.
+func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.active() || p.joined {
+		return JoinPlan{}, false
+	}
+	if p.need == protocol.Restart {
+		p.started = false
+		p.window.drop()
+		p.link.restart(p)
+		return JoinPlan{}, false
+	}
+	return JoinPlan{p.need, !p.uncounted, p.position, p.identity.DestTopicID, p.flight}, true
+}
+
+// Joined completes a plan: tail is what the scan found, nil when the plan asked for none; epoch is the destination
+// partition's leader epoch under which all that was true. Afterwards the lane may take batches.
+func (p *Pipeline) Joined(plan JoinPlan, tail *protocol.Tail, epoch int32) {
+	p.mu.Lock()
+	p.join(plan, tail, epoch)
+	wake := p.makesRoom()
+	p.mu.Unlock()
+	if wake {
+		p.link.source.Wake(p)
+	}
+}
+
+func (p *Pipeline) join(plan JoinPlan, tail *protocol.Tail, epoch int32) {
+	if !p.active() || p.flight != plan.flight || p.joined || p.need != plan.Need {
+		return
+	}
+	p.run = protocol.Scanned(p.run, plan.Need)
+	p.destEpoch = epoch
+	if tail != nil {
+		p.apply(tail, epoch)
+	}
+	p.joined, p.everJoined, p.opening, p.need = true, true, true, protocol.Resend
+	p.destTrouble = ""
+}
+
+// apply takes over what the destination's log says about us. What it holds beyond the position is passed over when the
+// source delivers it again, by the very filter of the copy path.
+func (p *Pipeline) apply(tail *protocol.Tail, epoch int32) {
+	p.counters.Scans++
+	p.scanned = p.position
+	p.scanned.Sequence, p.scanned.DestEpoch = tail.Sequence(), epoch
+	p.scanned.Dest = max(p.position.Dest, tail.Dest)
+	p.skip, p.sequence = tail.Records, tail.Sequence()
+	if tail.MaxTimestamp > 0 {
+		p.ackedMax = tail.MaxTimestamp
+	}
+	if tail.Records > 0 {
+		p.disorders = 0
+		return
+	}
+	p.position.Dest, p.position.DestEpoch = p.scanned.Dest, epoch
+}
+
+// TakePosition returns the position to be saved, and false when it is the one saved last and that is younger than every.
+func (p *Pipeline) takePosition(now time.Time, every time.Duration) (protocol.Position, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.position == (protocol.Position{}) || p.position == p.saved && now.Sub(p.savedAt) < every {
+		return protocol.Position{}, false
+	}
+	return p.position, true
+}
+
+// savedPosition notes that at is in the source's group.
+func (p *Pipeline) savedPosition(at protocol.Position, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved, p.savedAt = at, now
+}

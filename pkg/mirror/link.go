@@ -1,0 +1,310 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tributary/pkg/batch"
+	"tributary/pkg/mirror/protocol"
+)
+
+// Mapping says which destination partition a source partition goes to.
+type Mapping string
+
+// Mappings.
+const (
+	Same   Mapping = "same"   // p to p; the destination is grown when it is short
+	Spread Mapping = "spread" // (hash(source cluster, link, topic) + p) mod N, for many small sources into one topic
+)
+
+// LinkConfig is one link.
+type LinkConfig struct {
+	Name        string
+	From, To    string                    // names of the clusters, for people
+	Match       func(topic string) bool   // which source topics are mirrored
+	Rename      func(topic string) string // name at the destination
+	Create      bool                      // create and grow destination topics
+	Replicas    int                       // of created topics; -1: the destination's default
+	Mapping     Mapping                   //
+	Latest      bool                      // begin a partition without position at its end, not at its start
+	Codec       batch.Codec               // with Recompress: what batches are written with
+	Recompress  bool                      // else the source's codec is kept
+	AtLeastOnce bool                      // guarantee: at-least-once
+	Drain       time.Duration             // how long a stop waits for acknowledgements
+}
+
+// Times of a link.
+const (
+	saveEvery      = time.Second      // positions
+	saveIdleEvery  = time.Hour        // unchanged positions: a group forgets them after offsets.retention.minutes
+	saveTimeout    = 10 * time.Second //
+	tickEvery      = 500 * time.Millisecond
+	limitsEvery    = 5 * time.Minute // destination limits are read again
+	startRetryMin  = 200 * time.Millisecond
+	startRetryMax  = 5 * time.Second
+	startAtOnce    = 8 // topics that are started at a time
+	drainPoll      = 5 * time.Millisecond
+	defaultDrain   = 30 * time.Second
+	startTopicTime = 60 * time.Second
+)
+
+// Link mirrors the matching topics of one cluster to another.
+type Link struct {
+	cfg        LinkConfig
+	source     Source
+	sink       Sink
+	store      Store
+	lease      Lease
+	log        *slog.Logger
+	codec      batch.Codec
+	recompress bool
+
+	restarts chan *Pipeline // buffered for all pipelines there can be at once; see restart
+
+	mu       sync.Mutex
+	topics   map[string]*topic // guarded by mu
+	problem  string            // guarded by mu: why no topics are known
+	lastSave time.Time         // guarded by mu
+	saveErr  string            // guarded by mu
+}
+
+// NewLink returns a link that is not running.
+func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease, log *slog.Logger) *Link {
+	if cfg.Drain == 0 {
+		cfg.Drain = defaultDrain
+	}
+	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, log: log.With("link", cfg.Name),
+		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
+}
+
+// Group is the consumer group at the source that holds the positions.
+func (l *Link) Group() string { return "mirror." + l.cfg.Name }
+
+func (l *Link) atLeastOnce() bool { return l.cfg.AtLeastOnce }
+
+func (l *Link) codeName(code int16) string { return l.sink.CodeName(code) }
+
+func (l *Link) halted(tp TopicPartition, cause Cause, reason string) {
+	l.log.Error("partition halted", "topic", tp.Topic, "partition", tp.Partition, "cause", string(cause), "err", reason)
+}
+
+// restart asks for the partition to be started anew from the store. It is called under the pipeline's lock.
+func (l *Link) restart(p *Pipeline) { l.restarts <- p }
+
+// Run mirrors until ctx ends, then drains: it stops reading, waits for what is in flight, and saves the positions.
+func (l *Link) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	wg.Go(func() { l.saver(work) })
+	wg.Go(func() { l.restarter(work) })
+	wg.Go(func() { l.ticker(work) })
+	l.reconciler(ctx)
+	err := l.drain()
+	cancel()
+	wg.Wait()
+	return errors.Join(err, l.finish())
+}
+
+// reconciler starts what matches and is not running yet, whenever a cluster's topics change.
+func (l *Link) reconciler(ctx context.Context) {
+	retry := startRetryMin
+	for {
+		from, fromChanged, fromErr := l.source.Catalog()
+		to, toChanged, toErr := l.sink.Catalog()
+		var again <-chan time.Time
+		err := errors.Join(fromErr, toErr)
+		if from != nil && to != nil {
+			if startErr := l.reconcile(ctx, from, to); startErr != nil {
+				err = errors.Join(err, startErr)
+				again = time.After(retry)
+				retry = min(2*retry, startRetryMax)
+			} else {
+				retry = startRetryMin
+			}
+		}
+		l.noteProblem(ctx, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-fromChanged:
+		case <-toChanged:
+		case <-again:
+		}
+	}
+}
+
+// noteProblem keeps the newest reason why topics cannot be started or found, and logs a new one once.
+func (l *Link) noteProblem(ctx context.Context, err error) {
+	text := ""
+	if err != nil && ctx.Err() == nil {
+		text = err.Error()
+	}
+	l.mu.Lock()
+	changed := l.problem != text
+	l.problem = text
+	l.mu.Unlock()
+	if changed && text != "" {
+		l.log.Warn("topics not all started", "err", text)
+	}
+}
+
+// reconcile compares the topics there are with those running.
+func (l *Link) reconcile(ctx context.Context, from, to *Catalog) error {
+	var g errgroup.Group
+	g.SetLimit(startAtOnce)
+	var mu sync.Mutex
+	var failed []error
+	for _, name := range slices.Sorted(maps.Keys(from.Topics)) {
+		if !l.cfg.Match(name) {
+			continue
+		}
+		t := l.topic(name)
+		t.check(from, to)
+		if t.running() >= from.Topics[name].Partitions {
+			continue
+		}
+		g.Go(func() error {
+			bounded, cancel := context.WithTimeout(ctx, startTopicTime)
+			defer cancel()
+			if err := t.start(bounded, from, to); err != nil {
+				t.fail(err)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, fmt.Errorf("start topic %s: %w", name, err))
+				return nil
+			}
+			t.fail(nil)
+			return nil
+		})
+	}
+	_ = g.Wait() // its functions return nil
+	l.checkGone(from)
+	return errors.Join(failed...)
+}
+
+// checkGone marks the partitions of topics that the source does not have any more.
+func (l *Link) checkGone(from *Catalog) {
+	for _, t := range l.all() {
+		if _, ok := from.Topics[t.name]; !ok {
+			for _, p := range t.pipelines() {
+				p.SourceTrouble("topic is gone at " + l.cfg.From)
+			}
+		}
+	}
+}
+
+func (l *Link) topic(name string) *topic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.topics[name]
+	if t == nil {
+		t = &topic{link: l, name: name, dest: l.cfg.Rename(name)}
+		l.topics[name] = t
+	}
+	return t
+}
+
+// all returns the topics in order of name.
+func (l *Link) all() []*topic {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]*topic, 0, len(l.topics))
+	for _, name := range slices.Sorted(maps.Keys(l.topics)) {
+		list = append(list, l.topics[name])
+	}
+	return list
+}
+
+// ticker gives back the memory of partitions that cannot send, and keeps the destination's limits current.
+func (l *Link) ticker(ctx context.Context) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	limitsAt := time.Now().Add(limitsEvery)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, t := range l.all() {
+				for _, p := range t.pipelines() {
+					if p.shed(now) {
+						l.sink.Attach(p)
+					}
+				}
+			}
+			if now.After(limitsAt) {
+				limitsAt = now.Add(limitsEvery)
+				l.refreshLimits(ctx)
+			}
+		}
+	}
+}
+
+func (l *Link) refreshLimits(ctx context.Context) {
+	for _, t := range l.all() {
+		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
+		limits, err := l.sink.Limits(bounded, t.dest)
+		cancel()
+		if err != nil {
+			l.log.Warn("destination limits not read again", "topic", t.dest, "err", err)
+			continue
+		}
+		for _, p := range t.pipelines() {
+			p.SetLimits(limits)
+		}
+	}
+}
+
+// restarter starts single partitions anew: a compacted source after doubt, or a fenced producer.
+func (l *Link) restarter(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-l.restarts:
+			l.startAgain(ctx, p)
+		}
+	}
+}
+
+func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
+	t := l.topic(p.source.Topic)
+	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
+		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
+		err := l.saveOne(bounded, p)
+		if err == nil {
+			err = t.restart(bounded, p)
+		}
+		cancel()
+		if err == nil {
+			return
+		}
+		p.DestTrouble(err.Error())
+		l.log.Warn("partition not started again", "topic", p.source.Topic, "partition", p.source.Partition, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (l *Link) saveOne(ctx context.Context, p *Pipeline) error {
+	now := time.Now()
+	at, ok := p.takePosition(now, 0)
+	if !ok {
+		return nil
+	}
+	if err := l.source.SavePositions(ctx, l.Group(), map[TopicPartition]protocol.Position{p.source: at}); err != nil {
+		return err
+	}
+	p.savedPosition(at, now)
+	return nil
+}

@@ -1,0 +1,192 @@
+package mirror
+
+import (
+	"sync"
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// TopicPartition names a partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// Lease says whether this process may act as the owner of a topic at this very instant. Implementations read a clock, do
+// no I/O, and are safe for concurrent use.
+type Lease interface {
+	Valid() bool
+}
+
+// Limits are the destination's, as far as they bear on what may be sent. They may change while running.
+type Limits struct {
+	MaxBatchBytes int           // max.message.bytes of the topic; 0 when unknown
+	OldAge        time.Duration // a record older than this may make the broker forget its producer; 0: never (LogAppendTime)
+	IdleClose     time.Duration // connections.max.idle.ms
+	LogAppendTime bool
+}
+
+// Pipeline carries one source partition to one destination partition. It is a state machine without a goroutine of its
+// own: a fetch lane feeds it through an Intake, a produce lane takes from it and brings the answers. All methods are safe
+// for concurrent use; at most one Intake and one produce lane work on it at a time.
+type Pipeline struct {
+	source TopicPartition // set once
+	dest   TopicPartition // set once
+	link   *Link          // set once
+	lease  Lease          // set once
+
+	mu         sync.Mutex
+	cause      Cause  // why it is halted, "" while it is not
+	reason     string // the same for people
+	lost       *Range // what the source no longer has, or the destination must not have; nil when not known
+	uncounted  bool   // positions are not corrected by the destination's log: compacted source, or at least once
+	identity   protocol.Identity
+	limits     Limits
+	started    bool
+	closing    bool   // nothing more is sent
+	generation uint64 // of the fetch position: a response to a fetch of an earlier one is void
+
+	// Reading.
+	next       int64 // source offset of the next record to read
+	nextEpoch  int32 // leader epoch of the last record read, -1 when unknown
+	skip       int64 // records to pass over first: the destination has them already
+	leftOut    bool  // of the last fetch: who makes room wakes the source
+	sourceEnd  int64 // last stable offset at the source as of sourceSeen
+	sourceSeen time.Time
+	shortSince time.Time // since when the source shows fewer records than the destination has
+
+	// Writing.
+	window     window
+	sequence   int32 // of the next record to be sealed
+	run        protocol.Run
+	flight     uint64 // answers to batches of an earlier flight are void
+	joined     bool   // a produce lane has checked the destination and may take batches
+	opening    bool   // no batch went since it joined
+	need       protocol.Recovery
+	destEpoch  int32 // leader epoch of the destination partition when it joined
+	everJoined bool
+	answering  int  // answers still to come of a window whose head was refused
+	refused    bool // the head was refused: wait for the others, then again
+	retryAt    time.Time
+	disorders  int // OUT_OF_ORDER answers since the last acknowledgement or find
+
+	// Accounting.
+	position protocol.Position // end of the acknowledged prefix
+	scanned  protocol.Position // what the last scan found; its Sequence is reached when skip is 0
+	saved    protocol.Position
+	savedAt  time.Time
+	ackedMax int64 // greatest timestamp of the last acknowledged batch, ms; 0 none
+	lastAck  time.Time
+	counters Counters
+
+	// Trouble that is being retried, "" when there is none.
+	sourceTrouble, destTrouble string
+	blockedSince               time.Time // since when destTrouble stands or no lane has it
+}
+
+// Counters count what a pipeline did since it was made.
+type Counters struct {
+	RecordsAcked, BytesAcked     int64
+	RecordsFetched, BytesFetched int64
+	BatchesRaw, BatchesRecoded   int64
+	RecordsDropped               int64 // of aborted transactions
+	Resends, Scans               int64
+}
+
+// Source returns the source partition.
+func (p *Pipeline) Source() TopicPartition { return p.source }
+
+// Dest returns the destination partition.
+func (p *Pipeline) Dest() TopicPartition { return p.dest }
+
+// begin sets where the partition stands and lets the lanes work on it.
+func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identity, p.position = id, at
+	p.uncounted = id.Compacted || p.link.atLeastOnce()
+	if saved {
+		p.saved = at
+	}
+	p.run, p.need = protocol.Start(), protocol.ScanFast
+	if p.uncounted {
+		p.need = protocol.Resend // nothing is counted: the sequence begins at 0 with a new epoch or producer
+	}
+	p.rewind(at)
+	p.started, p.joined, p.blockedSince = true, false, time.Now()
+}
+
+// rewind makes at the place to read and write from, and voids what is under way.
+func (p *Pipeline) rewind(at protocol.Position) {
+	p.window.drop()
+	p.generation++
+	p.flight++
+	p.next, p.nextEpoch, p.sequence = at.Source, at.SourceEpoch, at.Sequence
+	p.skip, p.answering, p.refused, p.scanned = 0, 0, false, at
+}
+
+// stop lets go of everything; the pipeline is not used afterwards.
+func (p *Pipeline) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.started, p.joined = false, false
+	p.window.drop()
+	p.generation++
+	p.flight++
+}
+
+// halt stops the partition for an operator to judge. Its siblings go on.
+func (p *Pipeline) halt(cause Cause, reason string) {
+	p.window.drop()
+	p.generation++
+	p.flight++
+	p.joined = false
+	p.cause, p.reason = cause, reason
+	p.link.halted(p.source, cause, reason)
+}
+
+// Halt stops the partition for an operator to judge, naming what was found and, when it is known, the source offsets
+// concerned.
+func (p *Pipeline) Halt(cause Cause, reason string, lost *Range) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.active() {
+		p.lost = lost
+		p.halt(cause, reason)
+	}
+}
+
+func (p *Pipeline) active() bool { return p.started && p.cause == "" }
+
+// SourceTrouble records an error of the source that is being retried; a good answer of the source clears it.
+func (p *Pipeline) SourceTrouble(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sourceTrouble = text
+}
+
+// DestTrouble records an error of the destination that is being retried; an acknowledgement clears it.
+func (p *Pipeline) DestTrouble(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trouble(text)
+}
+
+func (p *Pipeline) trouble(text string) {
+	if p.destTrouble == "" && p.joined {
+		p.blockedSince = time.Now()
+	}
+	p.destTrouble = text
+}
+
+func (p *Pipeline) old(timestamp int64, now time.Time) bool {
+	return p.limits.OldAge > 0 && timestamp < now.Add(-p.limits.OldAge).UnixMilli()
+}
+
+// SetLimits replaces the destination's limits.
+func (p *Pipeline) SetLimits(l Limits) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limits = l
+}

@@ -1,0 +1,147 @@
+package mirror
+
+import (
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// State is what a partition is doing, as operators see it.
+type State string
+
+// States of a partition.
+const (
+	StateStarting State = "starting"
+	StateCopying  State = "copying"
+	StateCaughtUp State = "caught_up"
+	StateWaiting  State = "waiting" // something is being retried; Why says what
+	StateHalted   State = "halted"  // an operator must judge
+)
+
+// Cause names why a partition is halted.
+type Cause string
+
+// Causes.
+const (
+	CauseRetention            Cause = "retention"
+	CauseTruncated            Cause = "truncated"
+	CauseSourceRecreated      Cause = "source_recreated"
+	CauseDestinationTruncated Cause = "destination_truncated"
+	CauseDestinationRecreated Cause = "destination_recreated"
+	CauseWrongCluster         Cause = "wrong_cluster"
+	CauseSequenceHole         Cause = "sequence_hole"
+	CauseBadPosition          Cause = "bad_position"
+	CauseBadRecord            Cause = "bad_record"
+	CauseTooLarge             Cause = "too_large"
+	CauseRejected             Cause = "rejected"
+)
+
+// Range is a range of source offsets, From included, To not.
+type Range struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+// sourceFresh is for how long a source's end offset is believed; a cold fetch answers within ten seconds.
+const sourceFresh = 30 * time.Second
+
+// PartitionStatus is one moment of a pipeline.
+type PartitionStatus struct {
+	Source, Dest TopicPartition
+	State        State
+	Cause        Cause
+	Why          string
+	Lost         *Range
+	Fresh        bool // the regime: the broker guards the sequence
+	Started      bool
+	Next         int64 // end of the acknowledged prefix
+	Committed    int64 // as saved in the group; -1 unknown
+	SourceEnd    int64 // -1 unknown
+	InFlight     int   // batches
+	QueuedBytes  int
+	LastAck      time.Time
+	AckedMaxTime int64 // greatest timestamp of the last acknowledged batch, ms; 0 none
+	Counters     Counters
+}
+
+// Lag is how many offsets the acknowledged prefix is behind the source's end; -1 when unknown.
+func (s PartitionStatus) Lag() int64 {
+	if s.SourceEnd < 0 || !s.Started {
+		return -1
+	}
+	return max(0, s.SourceEnd-s.Next)
+}
+
+// Status returns the present moment.
+func (p *Pipeline) Status(now time.Time) PartitionStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := PartitionStatus{Source: p.source, Dest: p.dest, Cause: p.cause, Lost: p.lost, Started: p.position != (protocol.Position{}),
+		Next: p.position.Source, Committed: -1, SourceEnd: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
+		LastAck: p.lastAck, AckedMaxTime: p.ackedMax, Counters: p.counters}
+	s.Fresh = protocol.Limit(p.run, p.ages(now)) > 1
+	if !p.savedAt.IsZero() {
+		s.Committed = p.saved.Source
+	}
+	if now.Sub(p.sourceSeen) < sourceFresh {
+		s.SourceEnd = p.sourceEnd
+	}
+	s.State, s.Why = p.stateNow(s.SourceEnd)
+	return s
+}
+
+func (p *Pipeline) stateNow(sourceEnd int64) (State, string) {
+	switch {
+	case p.cause != "":
+		return StateHalted, p.reason
+	case p.destTrouble != "":
+		return StateWaiting, p.destTrouble
+	case p.sourceTrouble != "":
+		return StateWaiting, p.sourceTrouble
+	case !p.started || !p.everJoined:
+		return StateStarting, ""
+	case !p.joined:
+		return StateWaiting, "joining " + p.link.cfg.To
+	case p.need == protocol.ScanCalm:
+		return StateWaiting, "waiting until no old request can be under way"
+	case sourceEnd >= 0 && p.position.Source >= sourceEnd:
+		return StateCaughtUp, ""
+	}
+	return StateCopying, ""
+}
+
+// TopicStatus is one moment of a topic.
+type TopicStatus struct {
+	Topic, Dest string
+	Problem     string // why partitions are missing, "" when none are
+	Partitions  []PartitionStatus
+}
+
+// LinkStatus is one moment of a link.
+type LinkStatus struct {
+	Name, From, To string
+	AtLeastOnce    bool
+	Problem        string    // why topics are not known or not all started, "" when all is well
+	SaveProblem    string    // why positions are not saved, "" when they are
+	LastSave       time.Time // when the group was committed to, or found to need no commit, last
+	Topics         []TopicStatus
+}
+
+// Status returns the present moment. It does no I/O.
+func (l *Link) Status() LinkStatus {
+	l.mu.Lock()
+	s := LinkStatus{Name: l.cfg.Name, From: l.cfg.From, To: l.cfg.To, AtLeastOnce: l.cfg.AtLeastOnce,
+		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave}
+	l.mu.Unlock()
+	now := time.Now()
+	for _, t := range l.all() {
+		t.mu.Lock()
+		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem}
+		t.mu.Unlock()
+		for _, p := range t.pipelines() {
+			ts.Partitions = append(ts.Partitions, p.Status(now))
+		}
+		s.Topics = append(s.Topics, ts)
+	}
+	return s
+}

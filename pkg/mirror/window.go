@@ -1,0 +1,74 @@
+package mirror
+
+import "tributary/pkg/batch"
+
+// Sealed is one batch of ours, ready for the wire. Bytes lie in a Buffer that the window holds until the broker's answer.
+type Sealed struct {
+	Bytes    batch.Batch
+	Sequence int32
+	Records  int32
+
+	next        int64 // source offset after its last record
+	sourceEpoch int32
+	first, max  int64 // timestamps of the first record and the greatest one, ms
+	hold        *Buffer
+}
+
+// Hold returns the buffer that Bytes lie in. Who uses Bytes beyond the call that gave the batch retains it.
+func (s Sealed) Hold() *Buffer { return s.hold }
+
+// window is the queue of batches not yet acknowledged, in order: the first sent of them are in flight. It is a ring that
+// grows to the largest backlog of the partition and stays.
+//
+// Invariant: 0 <= sent <= n, bytes is the sum over the n batches.
+type window struct {
+	ring  []Sealed
+	head  int
+	n     int
+	sent  int
+	bytes int
+}
+
+func (w *window) at(i int) *Sealed { return &w.ring[(w.head+i)%len(w.ring)] }
+
+func (w *window) push(s Sealed) {
+	if w.n == len(w.ring) {
+		ring := make([]Sealed, max(8, 2*w.n))
+		for i := range w.n {
+			ring[i] = *w.at(i)
+		}
+		w.ring, w.head = ring, 0
+	}
+	w.n++
+	*w.at(w.n - 1) = s
+	w.bytes += len(s.Bytes)
+}
+
+// pop removes the head, which must be in flight, and lets go of its memory.
+func (w *window) pop() Sealed {
+	s := *w.at(0)
+	*w.at(0) = Sealed{}
+	w.head = (w.head + 1) % len(w.ring)
+	w.n--
+	w.sent--
+	w.bytes -= len(s.Bytes)
+	s.hold.Release()
+	return s
+}
+
+// drop empties the window.
+func (w *window) drop() {
+	for i := range w.n {
+		w.at(i).hold.Release()
+		*w.at(i) = Sealed{}
+	}
+	w.head, w.n, w.sent, w.bytes = 0, 0, 0, 0
+}
+
+// last returns the newest batch, or nil.
+func (w *window) last() *Sealed {
+	if w.n == 0 {
+		return nil
+	}
+	return w.at(w.n - 1)
+}

@@ -1,0 +1,208 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/pkg/catalog"
+	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
+)
+
+var errThrottled = errors.New("the broker throttles this connection")
+
+// Broker defaults, where a broker does not tell.
+const (
+	defaultProducerExpiry = 24 * time.Hour     // producer.id.expiration.ms, from 3.4 on
+	oldProducerExpiry     = 7 * 24 * time.Hour // transactional.id.expiration.ms, which older brokers use for that
+	defaultIdleClose      = 10 * time.Minute   // connections.max.idle.ms
+	settleTopicTime       = 30 * time.Second   // a new topic's replicas may not be ready for some seconds
+	settleTopicPoll       = 50 * time.Millisecond
+)
+
+// admin asks and changes the destination's topics.
+type admin struct {
+	cluster *kafka.Cluster
+	watcher *catalog.Watcher
+}
+
+// Limits implements mirror.Sink.
+func (a admin) Limits(ctx context.Context, topic string) (mirror.Limits, error) {
+	var l mirror.Limits
+	topics, err := a.cluster.TopicConfigs(ctx, []string{topic})
+	if err != nil {
+		return l, fmt.Errorf("read settings of topic %s at %s (needs DESCRIBE_CONFIGS): %w", topic, a.cluster.Name(), err)
+	}
+	broker, err := a.cluster.BrokerConfig(ctx)
+	if err != nil {
+		return l, fmt.Errorf("read broker settings at %s (needs DESCRIBE_CONFIGS on the cluster): %w", a.cluster.Name(), err)
+	}
+	settings := topics[topic]
+	if l.MaxBatchBytes, err = number(settings["max.message.bytes"], 0); err != nil {
+		return l, fmt.Errorf("read max.message.bytes of topic %s: %w", topic, err)
+	}
+	l.LogAppendTime = settings["message.timestamp.type"] == "LogAppendTime"
+	if l.IdleClose, err = millis(broker, "connections.max.idle.ms", defaultIdleClose); err != nil {
+		return l, err
+	}
+	expiry, err := producerExpiry(broker)
+	if err != nil {
+		return l, err
+	}
+	if !l.LogAppendTime {
+		l.OldAge = expiry / 2
+	}
+	return l, nil
+}
+
+// producerExpiry is after what age of its last record a broker forgets a producer.
+func producerExpiry(broker map[string]string) (time.Duration, error) {
+	if _, ok := broker["producer.id.expiration.ms"]; ok || len(broker) == 0 {
+		return millis(broker, "producer.id.expiration.ms", defaultProducerExpiry)
+	}
+	if _, ok := broker["transactional.id.expiration.ms"]; ok {
+		return millis(broker, "transactional.id.expiration.ms", oldProducerExpiry)
+	}
+	return defaultProducerExpiry, nil
+}
+
+func millis(settings map[string]string, name string, otherwise time.Duration) (time.Duration, error) {
+	n, err := number(settings[name], int(otherwise.Milliseconds()))
+	if err != nil {
+		return 0, fmt.Errorf("read broker setting %s: %w", name, err)
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
+func number(text string, otherwise int) (int, error) {
+	if text == "" {
+		return otherwise, nil
+	}
+	return strconv.Atoi(text)
+}
+
+// Ends implements mirror.Sink.
+func (a admin) Ends(ctx context.Context, topic string, partitions []int32) ([]mirror.End, error) {
+	ends := make([]mirror.End, len(partitions))
+	byBroker := map[catalog.Leader][]int{}
+	for i, p := range partitions {
+		leader, err := a.leader(ctx, topic, p)
+		if err != nil {
+			return nil, err
+		}
+		leader.Epoch = 0
+		byBroker[leader] = append(byBroker[leader], i)
+	}
+	for leader, which := range byBroker {
+		if err := a.endsAt(ctx, leader.Address, topic, partitions, which, ends); err != nil {
+			a.watcher.Refresh()
+			return nil, fmt.Errorf("read end offsets of topic %s at %s: %w", topic, a.cluster.Name(), err)
+		}
+	}
+	return ends, nil
+}
+
+// leader waits until the partition has one.
+func (a admin) leader(ctx context.Context, topic string, partition int32) (catalog.Leader, error) {
+	for {
+		_, changed, _ := a.watcher.Catalog()
+		if l, _, ok := a.watcher.Leader(topic, partition); ok {
+			return l, nil
+		}
+		a.watcher.Refresh()
+		select {
+		case <-ctx.Done():
+			return catalog.Leader{}, fmt.Errorf("wait for a leader of %s/%d at %s: %w", topic, partition, a.cluster.Name(), context.Cause(ctx))
+		case <-changed:
+		}
+	}
+}
+
+// endsAt asks one broker, for as long as a new topic's replicas are not ready there.
+func (a admin) endsAt(ctx context.Context, address, topic string, partitions []int32, which []int, ends []mirror.End) error {
+	conn, err := a.cluster.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.SetVersion(listOffsetsVersion)
+	req.ReplicaID = -1
+	t := kmsg.NewListOffsetsRequestTopic()
+	t.Topic = topic
+	place := map[int32][]int{}
+	for _, i := range which {
+		if place[partitions[i]] == nil {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.CurrentLeaderEpoch, p.Timestamp = partitions[i], -1, latest
+			t.Partitions = append(t.Partitions, p)
+		}
+		place[partitions[i]] = append(place[partitions[i]], i)
+	}
+	req.Topics = append(req.Topics, t)
+	for until := time.Now().Add(settleTopicTime); ; {
+		resp, err := conn.Do(ctx, req)
+		if err != nil {
+			return err
+		}
+		err = fill(resp.(*kmsg.ListOffsetsResponse), place, ends)
+		if err == nil || !kafka.Retriable(err) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(settleTopicPoll):
+		}
+	}
+}
+
+func fill(resp *kmsg.ListOffsetsResponse, place map[int32][]int, ends []mirror.End) error {
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kafka.ErrorCode(p.ErrorCode); err != nil {
+				return err
+			}
+			for _, i := range place[p.Partition] {
+				ends[i] = mirror.End{Offset: p.Offset, Epoch: p.LeaderEpoch}
+			}
+			delete(place, p.Partition)
+		}
+	}
+	if len(place) > 0 {
+		return errors.New("the broker's answer lacks partitions")
+	}
+	return nil
+}
+
+// CreateTopic implements mirror.Sink.
+func (a admin) CreateTopic(ctx context.Context, topic string, partitions, replication int, settings map[string]string) error {
+	defer a.watcher.Refresh()
+	return a.cluster.CreateTopic(ctx, topic, int32(partitions), int16(replication), settings)
+}
+
+// GrowTopic implements mirror.Sink.
+func (a admin) GrowTopic(ctx context.Context, topic string, partitions int) error {
+	defer a.watcher.Refresh()
+	return a.cluster.GrowTopic(ctx, topic, int32(partitions))
+}
+
+// NewProducerID implements mirror.Sink.
+func (a admin) NewProducerID(ctx context.Context) (int64, error) {
+	id, _, err := a.cluster.InitProducerID(ctx)
+	return id, err
+}
+
+// CodeName implements mirror.Sink.
+func (admin) CodeName(code int16) string {
+	if e := kerr.TypedErrorForCode(code); e != nil {
+		return fmt.Sprintf("%s (%d)", e.Message, code)
+	}
+	return fmt.Sprintf("error code %d", code)
+}

@@ -1,0 +1,288 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"tributary/pkg/catalog"
+	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
+	"tributary/pkg/mirror/protocol"
+)
+
+const (
+	joinRetry = 250 * time.Millisecond
+	// grace is how long a calm scan lets old requests die. Their connections are closed and their senders' kernels have
+	// thrown away what was not sent (SO_LINGER 0), so what is left is what a broker has read and not handled yet, or still
+	// reads from its own socket buffer. It is counted only while the leader answers promptly: a frozen broker keeps requests
+	// for as long as it is frozen.
+	grace       = 3 * time.Second
+	promptly    = time.Second
+	logEndPoll  = 20 * time.Millisecond
+	joinTimeout = 60 * time.Second // of one attempt, without the grace
+)
+
+// joiner is an entry with what it has to find out.
+type joiner struct {
+	e    *entry
+	plan mirror.JoinPlan
+	at   catalog.Leader // the leader that was asked
+	end  int64          // high watermark
+	tail *protocol.Tail
+}
+
+// joinAll lets entries join until ctx ends: what they have to know is asked on connections of its own, while the lane's
+// connection is open. If that breaks meanwhile, Joined comes too late and they join the next one.
+func (l *lane) joinAll(ctx context.Context, address string) {
+	var calm sync.WaitGroup
+	defer calm.Wait()
+	for {
+		quick, slow := l.takeJoiners()
+		if len(slow) > 0 {
+			calm.Go(func() { l.joinCalmly(ctx, address, slow) })
+		}
+		if len(quick) > 0 {
+			l.joinNow(ctx, address, quick)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.joinUp:
+		}
+	}
+}
+
+// takeJoiners takes those that want to join, apart from those that first have to wait out a grace.
+func (l *lane) takeJoiners() (quick, slow []*joiner) {
+	l.mu.Lock()
+	list := l.joiners
+	l.joiners = nil
+	l.mu.Unlock()
+	for _, e := range list {
+		e.joining.Store(false)
+		plan, ok := e.p.Plan()
+		switch {
+		case !ok:
+			l.ready(e) // it may have joined already
+		case e.lane.Load() != l:
+		case plan.Need == protocol.ScanCalm:
+			slow = append(slow, &joiner{e: e, plan: plan})
+		default:
+			quick = append(quick, &joiner{e: e, plan: plan})
+		}
+	}
+	return quick, slow
+}
+
+// joinNow lets them join, and puts those aside for which it did not work.
+func (l *lane) joinNow(ctx context.Context, address string, list []*joiner) {
+	bounded, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	l.finish(ctx, list, l.find(bounded, address, list))
+}
+
+// joinCalmly is joinNow after the grace.
+func (l *lane) joinCalmly(ctx context.Context, address string, list []*joiner) {
+	err := l.waitGrace(ctx, address, list)
+	if err == nil {
+		bounded, cancel := context.WithTimeout(ctx, joinTimeout)
+		defer cancel()
+		err = l.find(bounded, address, list)
+	}
+	l.finish(ctx, list, err)
+}
+
+// finish tells what came of it. An error concerns all that are not marked as settled by a nil plan.
+func (l *lane) finish(ctx context.Context, list []*joiner, err error) {
+	if ctx.Err() != nil {
+		for _, j := range list {
+			l.join(j.e)
+		}
+		return
+	}
+	later := time.Now().Add(joinRetry)
+	for _, j := range list {
+		if j.e == nil {
+			continue // settled
+		}
+		j.e.p.DestTrouble(fmt.Sprintf("join %s/%d at %s: %v", j.e.dest.Topic, j.e.dest.Partition, l.sink.cluster.Name(), err))
+		if !l.sink.router.Follow(j.e) {
+			l.lookLater(j.e, later, true)
+		}
+	}
+	if err != nil {
+		l.sink.Refresh()
+	}
+	l.kick()
+}
+
+// settle takes j out of the list: it joined, halted, or moved.
+func (j *joiner) settle() { j.e = nil }
+
+// waitGrace returns once the leader has answered promptly before and after a whole grace.
+func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) error {
+	conn, err := l.sink.cluster.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ask := func() (time.Duration, error) {
+		begun := time.Now()
+		_, err := l.logEnds(ctx, conn, list)
+		return time.Since(begun), err
+	}
+	if _, err := ask(); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(grace):
+		}
+		took, err := ask()
+		if err != nil || took < promptly {
+			return err
+		}
+	}
+}
+
+var errNoLeader = errors.New("no leader is known")
+
+// find asks the leader what each of list has to know, and lets those join for which it is answered. The error is the
+// first reason why some did not.
+func (l *lane) find(ctx context.Context, address string, list []*joiner) error {
+	for _, j := range list {
+		leader, _, ok := l.sink.Leader(j.e.dest.Topic, j.e.dest.Partition)
+		if !ok || leader.Broker != l.broker {
+			return fmt.Errorf("%s/%d: %w", j.e.dest.Topic, j.e.dest.Partition, errNoLeader)
+		}
+		j.at = leader
+	}
+	conn, err := l.sink.cluster.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	first := l.checkEpochs(ctx, conn, list)
+	if err := l.findEnds(ctx, conn, list); first == nil {
+		first = err
+	}
+	for _, j := range list {
+		if j.e == nil || j.end < 0 {
+			continue
+		}
+		if err := l.scan(ctx, conn, j); err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		if j.e != nil {
+			e := j.e
+			e.p.Joined(j.plan, j.tail, j.at.Epoch)
+			j.settle()
+			l.ready(e)
+		}
+	}
+	return first
+}
+
+// checkEpochs halts those whose acknowledged records are gone: the leader epoch under which they were acknowledged ends
+// below them (rule T). j.end becomes -1 where the question was not answered.
+func (l *lane) checkEpochs(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
+	var ask []*joiner
+	for _, j := range list {
+		j.end = 0
+		if j.plan.Position.Dest > 0 && j.plan.Position.DestEpoch >= 0 {
+			ask = append(ask, j)
+			j.end = -1
+		}
+	}
+	ends, err := epochEnds(ctx, conn, ask, func(j *joiner) int32 { return j.plan.Position.DestEpoch })
+	for i, j := range ask {
+		if err != nil || ends[i].err != nil {
+			if err == nil {
+				err = ends[i].err
+			}
+			continue
+		}
+		j.end = 0
+		if at := j.plan.Position; ends[i].end < at.Dest {
+			j.e.p.Halt(mirror.CauseDestinationTruncated, fmt.Sprintf("%s lost acknowledged records of %s/%d: they ended at offset %d under leader epoch %d, which now ends at %d",
+				l.sink.cluster.Name(), j.e.dest.Topic, j.e.dest.Partition, at.Dest, at.DestEpoch, ends[i].end), nil)
+			j.settle()
+		}
+	}
+	return err
+}
+
+// findEnds sets j.end to the high watermark where a scan is needed, and to -1 where that is not known yet. A calm scan
+// waits until the watermark has reached what the log's end is now: the un-replicated tail may be ours (rule W).
+func (l *lane) findEnds(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
+	var ask, calm []*joiner
+	for _, j := range list {
+		if j.e == nil || j.end < 0 || j.plan.Need == protocol.Resend {
+			continue
+		}
+		ask = append(ask, j)
+		j.end = -1
+		if j.plan.Need == protocol.ScanCalm {
+			calm = append(calm, j)
+		}
+	}
+	logEnds, err := l.logEnds(ctx, conn, calm)
+	if err != nil {
+		return err
+	}
+	for {
+		ends, err := listOffsets(ctx, conn, ask, latest)
+		if err != nil {
+			return err
+		}
+		behind := false
+		for i, j := range ask {
+			if ends[i].err != nil {
+				err = ends[i].err
+				continue
+			}
+			j.end = ends[i].end
+			behind = behind || j.end < logEnds[j]
+		}
+		if err != nil || !behind {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the high watermark to reach the log end: %w", context.Cause(ctx))
+		case <-time.After(logEndPoll):
+		}
+	}
+}
+
+// logEnds asks the leader for the ends of its logs, un-replicated records included: the end of its own leader epoch.
+func (l *lane) logEnds(ctx context.Context, conn *kafka.Conn, list []*joiner) (map[*joiner]int64, error) {
+	found := map[*joiner]int64{}
+	for _, j := range list {
+		leader, _, ok := l.sink.Leader(j.e.dest.Topic, j.e.dest.Partition)
+		if !ok || leader.Broker != l.broker {
+			return nil, errNoLeader
+		}
+		j.at = leader
+	}
+	ends, err := epochEnds(ctx, conn, list, func(j *joiner) int32 { return j.at.Epoch })
+	if err != nil {
+		return nil, err
+	}
+	for i, j := range list {
+		if ends[i].err != nil {
+			return nil, ends[i].err
+		}
+		found[j] = ends[i].end
+	}
+	return found, nil
+}
