@@ -57,19 +57,31 @@ func (c *Cluster) GrowTopic(ctx context.Context, name string, partitions int32) 
 			return err
 		}
 		for _, grown := range answer.(*kmsg.CreatePartitionsResponse).Topics {
-			if grown.ErrorCode == codeInvalidPartitions && c.hasPartitions(ctx, name, partitions) {
-				return nil
+			err := explain(grown.ErrorCode, grown.ErrorMessage)
+			if grown.ErrorCode == codeInvalidPartitions {
+				return c.confirmSize(ctx, name, partitions, err)
 			}
-			return explain(grown.ErrorCode, grown.ErrorMessage)
+			return err
 		}
 		return errNoAnswer
 	})
 }
 
-// hasPartitions reports whether the topic is known to have at least n partitions.
-func (c *Cluster) hasPartitions(ctx context.Context, topic string, n int32) bool {
-	md, err := c.askMetadata(ctx, []string{topic})
-	return err == nil && len(md.Topics[topic].Partitions) >= int(n)
+// confirmSize finds out whether the controller gave refusal because the topic has n partitions already,
+// and returns nil then. Other brokers learn of a growth a moment after the controller.
+func (c *Cluster) confirmSize(ctx context.Context, topic string, n int32, refusal error) error {
+	ctx, cancel := context.WithTimeout(ctx, spreadTimeout)
+	defer cancel()
+	var backoff Backoff
+	for {
+		md, err := c.askMetadata(ctx, []string{topic})
+		if err == nil && len(md.Topics[topic].Partitions) >= int(n) {
+			return nil
+		}
+		if backoff.Wait(ctx) != nil {
+			return errors.Join(refusal, err)
+		}
+	}
 }
 
 // InitProducerID has a new producer id allocated, for idempotent writing without transactions.

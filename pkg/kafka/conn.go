@@ -72,7 +72,7 @@ func (c *Conn) NeedsReauth() bool {
 // in flight and nobody may use the socket meanwhile. It takes a few round trips, each bounded to
 // 10 s, and clears the deadlines. After an error the connection is of no use.
 func (c *Conn) Reauthenticate() error {
-	due, renewals := c.session.due()
+	due, answers := c.session.due()
 	if !due {
 		return nil
 	}
@@ -80,7 +80,7 @@ func (c *Conn) Reauthenticate() error {
 	// sarama renews the session before it sends whatever it is asked to send, once it finds it due.
 	_, err := c.broker.ApiVersions(versionsRequest())
 	if err == nil {
-		c.session.asked(renewals)
+		c.session.asked(answers)
 		err = c.sock.SetDeadline(time.Time{})
 	}
 	if err != nil {

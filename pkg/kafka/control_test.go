@@ -108,8 +108,37 @@ func TestCreateAndGrowTopic(t *testing.T) {
 func TestGrowTopicBeyondWhatIsAllowed(t *testing.T) {
 	fake, c := start(t, kfake.SeedTopics(2, "clicks"))
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Err: kerr.InvalidPartitions})
-	if err := c.GrowTopic(t.Context(), "clicks", 4); !errors.Is(err, Error{37}) {
+	if err := c.GrowTopic(within(t, 200*time.Millisecond), "clicks", 4); !errors.Is(err, Error{37}) {
 		t.Errorf("got %v, want code 37: the topic is smaller", err)
+	}
+}
+
+// TestGrowTopicAgain refuses a growth that was done already, while the broker asked about it does not
+// know that yet.
+func TestGrowTopicAgain(t *testing.T) {
+	fake, c := start(t, kfake.SeedTopics(2, "clicks"))
+	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Err: kerr.InvalidPartitions})
+	looks := 0
+	fake.ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if len(req.(*kmsg.MetadataRequest).Topics) == 0 {
+			return nil, nil, false // the search for the controller
+		}
+		if looks++; looks < 3 {
+			return nil, nil, false
+		}
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = kmsg.StringPtr("clicks")
+		for id := range 4 {
+			topic.Partitions = append(topic.Partitions, kmsg.MetadataResponseTopicPartition{Partition: int32(id)})
+		}
+		resp := req.ResponseKind().(*kmsg.MetadataResponse)
+		resp.SetVersion(req.GetVersion())
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	if err := c.GrowTopic(t.Context(), "clicks", 4); err != nil || looks != 3 {
+		t.Errorf("got %v after %d looks, want success at the third", err, looks)
 	}
 }
 

@@ -85,14 +85,23 @@ func (c *Cluster) loginError(err error) error {
 	return fmt.Errorf("log in as %q by %s: %w", c.cfg.SASL.Username, c.cfg.SASL.Mechanism, err)
 }
 
+// codedError is an error of sarama that stands for a Kafka code.
+type codedError struct {
+	error
+	code Error
+}
+
+// Unwrap returns both.
+func (e codedError) Unwrap() []error { return []error{e.code, e.error} }
+
 // withCode adds the Kafka code to an error of sarama that stands for one.
 func withCode(err error) error {
 	// With the broker's words around it this code can be asked for, but not taken out.
 	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) {
-		return fmt.Errorf("%w: %w", Error{codeSASLAuthentication}, err)
+		return codedError{err, Error{codeSASLAuthentication}}
 	}
 	if known, ok := errors.AsType[sarama.KError](err); ok && known > 0 {
-		return fmt.Errorf("%w: %w", Error{int16(known)}, err)
+		return codedError{err, Error{int16(known)}}
 	}
 	return err
 }

@@ -23,5 +23,6 @@ const (
 	userTimeout      = 20 * time.Second // sent and unacknowledged by the peer's kernel: the connection is dead
 	answerTimeout    = 15 * time.Second // Do, on top of the time the request itself allows the broker
 	controlTimeout   = 30 * time.Second // one control call with all its retries
+	spreadTimeout    = 2 * time.Second  // until all brokers know what the controller decided
 	adminTimeout     = 15 * time.Second // what an admin request allows the controller
 )

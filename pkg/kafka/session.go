@@ -28,7 +28,7 @@ type session struct {
 	mu       sync.Mutex    // guards the rest
 	lifetime time.Duration // 0: for ever
 	renewAt  time.Time     // when sarama is to be asked next; zero: never
-	renewals int           // successful authentications
+	answers  int           // good SASL answers so far: one per login by PLAIN, two by SCRAM
 }
 
 var _ net.Conn = (*session)(nil)
@@ -58,33 +58,33 @@ func (s *session) Read(p []byte) (int, error) {
 	s.version = -1
 	// An answer that cannot be read is sarama's to report: it decodes the same bytes.
 	if decodeErr := decodeAnswer(s.answer[4:], &granted); decodeErr == nil && granted.ErrorCode == 0 {
-		s.renewed(time.Duration(granted.SessionLifetimeMillis) * time.Millisecond)
+		s.answered(time.Duration(granted.SessionLifetimeMillis) * time.Millisecond)
 	}
 	return n, err
 }
 
-func (s *session) renewed(lifetime time.Duration) {
+func (s *session) answered(lifetime time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lifetime, s.renewAt = lifetime, time.Time{}
-	s.renewals++
+	s.lifetime, s.renewAt = lifetime, time.Time{} // the last answer of a login has the lifetime
+	s.answers++
 	if lifetime > 0 {
 		s.renewAt = time.Now().Add(time.Duration(renewFrom * float64(lifetime)))
 	}
 }
 
-// due reports whether sarama should be asked to renew the session, and the number of renewals so far.
+// due reports whether sarama should be asked to renew the session, and the number of answers so far.
 func (s *session) due() (bool, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.renewAt.IsZero() && !time.Now().Before(s.renewAt), s.renewals
+	return !s.renewAt.IsZero() && !time.Now().Before(s.renewAt), s.answers
 }
 
-// asked notes that sarama was asked when there had been so many renewals.
-func (s *session) asked(renewals int) {
+// asked notes that sarama was asked when there had been so many answers.
+func (s *session) asked(answers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.renewals == renewals {
+	if s.answers == answers { // it found the session not due yet
 		s.renewAt = time.Now().Add(time.Duration(renewEvery * float64(s.lifetime)))
 	}
 }
