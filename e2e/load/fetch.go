@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	fetchBytes = 4 << 20
+	fetchBytes = 2 << 20
 	fetchWait  = 500 * time.Millisecond
 	stallAfter = time.Minute // without progress, a read gives up
 	retryPause = 50 * time.Millisecond

@@ -9,9 +9,9 @@ func TestFill(t *testing.T) {
 	for _, codec := range Codecs() {
 		t.Run(codec.String(), func(t *testing.T) {
 			seeds := startCluster(t, 3)
-			spec := FillSpec{Topic: testTopic, Partitions: 3, Records: 4003, ValueBytes: 600, Codec: codec, RecordsPerBatch: 10, Age: time.Hour}
+			spec := FillSpec{Topic: testTopic, Partitions: 3, Records: 1003, ValueBytes: 600, Codec: codec, RecordsPerBatch: 10, Age: time.Hour}
 			report, err := Fill(testContext(t), seeds, spec)
-			if err != nil || report.Records != 4003 || report.Batches != 401 || report.ValueBytes != 4003*600 {
+			if err != nil || report.Records != 1003 || report.Batches != 101 || report.ValueBytes != 1003*600 {
 				t.Fatalf("got %v, %v", report, err)
 			}
 			batches, err := Batches(testContext(t), seeds, testTopic)
@@ -28,12 +28,12 @@ func TestFill(t *testing.T) {
 					t.Errorf("batch %+v, want codec %v", b, codec)
 				}
 			}
-			if len(batches) != 401 || records != 4003 || short != 1 {
+			if len(batches) != 101 || records != 1003 || short != 1 {
 				t.Errorf("got %d batches, %d records, %d short ones", len(batches), records, short)
 			}
 			// Decoding checks the checksums; comparing with itself, the order.
 			result, err := Compare(testContext(t), []Source{{seeds, testTopic}}, Destination{seeds, testTopic}, Same)
-			if err != nil || !result.OK() || result.Matched != 4003 {
+			if err != nil || !result.OK() || result.Matched != 1003 {
 				t.Errorf("compare with itself: got %v, %v", result, err)
 			}
 		})

@@ -17,7 +17,7 @@ import (
 func (p *producer) runTransactions(ctx, lasting context.Context, limit int64) error {
 	coin := rand.New(rand.NewPCG(p.id, 1)) // which transactions abort depends on the seed alone
 	for p.sent != limit && p.pace(ctx) {
-		if err := p.client.BeginTransaction(); err != nil {
+		if err := persist(lasting, p.client.BeginTransaction); err != nil {
 			return fmt.Errorf("begin transaction: %w", err)
 		}
 		wanted := kgo.TryCommit
@@ -69,21 +69,26 @@ func (p *producer) endTransaction(lasting context.Context, wanted kgo.Transactio
 			p.fates.fail(fmt.Errorf("commit transaction: %w", err))
 		}
 	}
-	var err error
-	for range abortAttempts {
-		if err = p.client.EndTransaction(lasting, kgo.TryAbort); err == nil || pause(lasting, abortPause) != nil {
-			break
-		}
-	}
-	if err != nil {
+	abort := func() error { return p.client.EndTransaction(lasting, kgo.TryAbort) }
+	if err := persist(lasting, abort); err != nil {
 		return how, fmt.Errorf("abort transaction: %w", err)
 	}
 	return how, nil
 }
 
-// An abort is attempted so often, after pauses, because the client gives up on
-// some errors that pass when a coordinator moves.
-const (
-	abortAttempts = 10
-	abortPause    = 500 * time.Millisecond
-)
+// persist repeats do until it succeeds, a broker says no for good, or ctx ends.
+// The client itself gives up on lost connections and moving coordinators.
+func persist(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		var refusal *kerr.Error
+		if err == nil || errors.As(err, &refusal) && !refusal.Retriable && !errors.Is(err, kerr.UnknownServerError) {
+			return err
+		}
+		if pause(ctx, persistPause) != nil {
+			return err
+		}
+	}
+}
+
+const persistPause = 500 * time.Millisecond
