@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultConfig is where packages put the configuration.
+const defaultConfig = "/etc/mirror/mirror.yaml"
+
+// The output formats.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return exitCode(root.ExecuteContext(ctx), stderr)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mirror",
+		Short: "Copy Kafka topics between clusters without losing or doubling a record",
+		Example: `  mirror demo                        see it work, without any Kafka
+  mirror validate -c mirror.yaml     check a configuration without touching a cluster
+  mirror run -c mirror.yaml          mirror until told to stop
+  mirror status                      how far behind is what, and why`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		// Ours has examples, and refuses a shell it does not know.
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	var path string
+	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newVersion(), newCompletion())
+	return root
+}
+
+// output is the value of -o; it accepts text and json alone.
+type output string
+
+func (o *output) String() string { return string(*o) }
+
+// Type names the value in the help.
+func (o *output) Type() string { return "format" }
+
+// Set checks the value.
+func (o *output) Set(text string) error {
+	if !slices.Contains([]string{outputText, outputJSON}, text) {
+		return fmt.Errorf("want %s or %s", outputText, outputJSON)
+	}
+	*o = output(text)
+	return nil
+}
+
+// addOutput gives a command the flag -o.
+func addOutput(cmd *cobra.Command) *output {
+	format := output(outputText)
+	cmd.Flags().VarP(&format, "output", "o", "text or json")
+	return &format
+}
+
+// printJSON writes one indented document.
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}

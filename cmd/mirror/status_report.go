@@ -1,0 +1,225 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// statusReport is what the mirror answers at /api/v1/status, as far as the table shows it. A nil number is unknown.
+type statusReport struct {
+	Instance string       `json:"instance"`
+	Zone     string       `json:"zone"`
+	Version  string       `json:"version"`
+	Links    []linkStatus `json:"links"`
+}
+
+type linkStatus struct {
+	Name      string        `json:"name"`
+	To        string        `json:"to"`
+	State     string        `json:"state"`
+	Guarantee string        `json:"guarantee"`
+	Topics    []topicStatus `json:"topics"`
+}
+
+type topicStatus struct {
+	Topic             string            `json:"topic"`
+	Owner             string            `json:"owner"`
+	State             string            `json:"state"`
+	LagRecords        *int64            `json:"lag_records"`
+	ReplicatedThrough *time.Time        `json:"replicated_through"`
+	LossDeadline      *time.Time        `json:"loss_deadline"`
+	Partitions        []partitionStatus `json:"partitions"`
+}
+
+type partitionStatus struct {
+	Partition int32      `json:"partition"`
+	State     string     `json:"state"`
+	Reason    string     `json:"reason"`
+	Regime    string     `json:"regime"`
+	Lost      *lostRange `json:"lost"`
+	Error     string     `json:"error"`
+	NextStep  string     `json:"next_step"`
+}
+
+// lostRange is the records from From up to but without To.
+type lostRange struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+// states are in the order of urgency, the worst first. One that is not known here counts as worst: it is new, and
+// hiding it would be wrong.
+var states = []string{"halted", "unowned", "waiting", "starting", "throttled", "paused", "copying", "caught_up"}
+
+func urgency(state string) int { return slices.Index(states, state) }
+
+// keep drops all links but one.
+func (r *statusReport) keep(name string) error {
+	var names []string
+	for _, link := range r.Links {
+		if link.Name == name {
+			r.Links = []linkStatus{link}
+			return nil
+		}
+		names = append(names, link.Name)
+	}
+	return fmt.Errorf("there is no link %q; the mirror has: %s", name, strings.Join(names, ", "))
+}
+
+// row is one line of the table with what it is sorted by.
+type row struct {
+	cells    []string
+	state    string
+	deadline time.Time     // far away when unknown
+	behind   time.Duration // the largest when unknown
+	nextStep string
+}
+
+const unknown = "?"
+
+// render draws the table: a heading, the topics worst first, and the steps that are waiting for someone.
+func (r *statusReport) render(now time.Time, color bool) string {
+	rows := r.rows(now)
+	cells := table{{"LINK", "TO", "TOPIC", "OWNER", "STATE", "BEHIND", "LAG", "REGIME", "WHY"}}
+	for _, row := range rows {
+		cells = append(cells, row.cells)
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s  zone %s  version %s\n", known(r.Instance), known(r.Zone), known(r.Version))
+	line := -1
+	for text := range cells.lines() {
+		if line >= 0 && color {
+			text = paint(text, rows[line].state)
+		}
+		out.WriteString(text + "\n")
+		line++
+	}
+	if len(rows) == 0 {
+		out.WriteString("no topic is mirrored yet\n")
+	}
+	said := map[string]bool{"": true}
+	for _, row := range rows {
+		if !said[row.nextStep] {
+			fmt.Fprintf(&out, "NEXT  %s\n", row.nextStep)
+			said[row.nextStep] = true
+		}
+	}
+	return out.String()
+}
+
+func (r *statusReport) rows(now time.Time) []row {
+	var rows []row
+	for _, link := range r.Links {
+		for _, topic := range link.Topics {
+			rows = append(rows, newRow(link, topic, now))
+		}
+		if len(link.Topics) == 0 {
+			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, "no topic matches yet"}
+			rows = append(rows, row{cells: cells, state: link.State, deadline: now.AddDate(1000, 0, 0)})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(urgency(a.state), urgency(b.state)), a.deadline.Compare(b.deadline),
+			cmp.Compare(b.behind, a.behind), slices.Compare(a.cells, b.cells))
+	})
+	return rows
+}
+
+func newRow(link linkStatus, topic topicStatus, now time.Time) row {
+	out := row{state: topic.State, deadline: now.AddDate(1000, 0, 0), behind: 1<<63 - 1}
+	if topic.LossDeadline != nil {
+		out.deadline = *topic.LossDeadline
+	}
+	behind, lag := unknown, unknown
+	if topic.ReplicatedThrough != nil {
+		out.behind = max(0, now.Sub(*topic.ReplicatedThrough))
+		behind = short(out.behind)
+	}
+	if topic.LagRecords != nil {
+		lag = strconv.FormatInt(*topic.LagRecords, 10)
+	}
+	worst, regime := worstPartition(topic.Partitions)
+	out.nextStep = clean(worst.NextStep)
+	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
+		behind, lag, known(regime), why(worst)}
+	return out
+}
+
+// worstPartition returns the partition to explain a topic by, and the regime of all, careful when they differ.
+func worstPartition(partitions []partitionStatus) (worst partitionStatus, regime string) {
+	for i, p := range partitions {
+		if i == 0 || urgency(p.State) < urgency(worst.State) || worst.NextStep == "" && p.NextStep != "" && p.State == worst.State {
+			worst = p
+		}
+		if regime == "" || p.Regime == "careful" {
+			regime = p.Regime
+		}
+	}
+	return worst, regime
+}
+
+// why says in one line what is the matter with a partition.
+func why(p partitionStatus) string {
+	var parts []string
+	if p.Reason != "" {
+		parts = append(parts, p.Reason)
+	}
+	if p.Lost != nil {
+		parts = append(parts, fmt.Sprintf("records %d to %d are gone", p.Lost.From, p.Lost.To-1))
+	}
+	if p.Error != "" {
+		parts = append(parts, p.Error)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return clean(fmt.Sprintf("partition %d: %s", p.Partition, strings.Join(parts, ": ")))
+}
+
+// known shows a word that may be missing.
+func known(word string) string {
+	if word == "" {
+		return unknown
+	}
+	return clean(word)
+}
+
+// clean replaces control characters: an error text may come from a broker, and must not steer the terminal.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// short writes a duration with its two largest units, from seconds up: 41h42m.
+func short(d time.Duration) string {
+	seconds := int64(d / time.Second)
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf("%ds", seconds)
+	case seconds < 3600:
+		return fmt.Sprintf("%dm%02ds", seconds/60, seconds%60)
+	case seconds < 100*3600:
+		return fmt.Sprintf("%dh%02dm", seconds/3600, seconds/60%60)
+	}
+	return fmt.Sprintf("%dd%02dh", seconds/86400, seconds/3600%24)
+}
+
+// paint colours a line by its state: red for what loses time to act, yellow for what waits. The words say the same.
+func paint(line, state string) string {
+	switch u := urgency(state); {
+	case u <= 1:
+		return "\x1b[31m" + line + "\x1b[0m"
+	case u <= 5:
+		return "\x1b[33m" + line + "\x1b[0m"
+	}
+	return line
+}
