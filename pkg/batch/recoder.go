@@ -6,9 +6,12 @@ import (
 	"slices"
 )
 
-// keepBytes is how large a buffer may be to stay with the Recoder once it is empty; larger ones are left to the collector, so
-// that one giant batch does not hold its memory for ever.
-const keepBytes = 4 << 20
+// A buffer that is emptied stays with the Recoder up to these capacities. Larger ones are left to the collector, so that one
+// giant batch does not hold its memory for ever.
+const (
+	keepBytes = 4 << 20
+	keepRuns  = 1 << 16
+)
 
 // Recoder collects records of one or several source batches and writes new batches of them: it closes offset gaps, cuts and
 // merges batches, settles LogAppendTime and changes the codec. Attributes, key, value, headers and order of every record stay as
@@ -51,6 +54,9 @@ func NewRecoder(maxDecompressed int) *Recoder {
 func (r *Recoder) Pending() (records, bytes int) {
 	return r.count - r.taken, len(r.records) - r.start
 }
+
+// Reset forgets all records not yet taken.
+func (r *Recoder) Reset() { r.clear() }
 
 // Add verifies b's CRC32C, decompresses it and collects its records with offsets >= from, except the first skip of those (all,
 // if there are fewer). Under LogAppendTime the time of each record becomes b's MaxTimestamp. It adds either all these
@@ -191,15 +197,15 @@ func (p *pending) advance(n, size int) (next int64, epoch int32) {
 
 // clear forgets all records and keeps the buffers.
 func (p *pending) clear() {
-	*p = pending{records: emptied(p.records), runs: p.runs[:0]}
+	*p = pending{records: emptied(p.records, keepBytes), runs: emptied(p.runs, keepRuns)}
 }
 
-// emptied returns b without content, and without its memory if that is large.
-func emptied(b []byte) []byte {
-	if cap(b) > keepBytes {
+// emptied returns s without content, and without its memory if its capacity is above keep.
+func emptied[E any](s []E, keep int) []E {
+	if cap(s) > keep {
 		return nil
 	}
-	return b[:0]
+	return s[:0]
 }
 
 // sizeLimit returns the largest batch allowed: maxBytes, or what a length field can say.
@@ -209,6 +215,3 @@ func sizeLimit(maxBytes int) int {
 	}
 	return min(maxBytes, math.MaxInt32)
 }
-
-// Reset forgets all records not yet taken.
-func (r *Recoder) Reset() { r.clear() }

@@ -194,6 +194,44 @@ func TestRecodeReadsSnappyOfEveryClient(t *testing.T) {
 	}
 }
 
+func TestReset(t *testing.T) {
+	r := batch.NewRecoder(1 << 20)
+	add(t, r, source{base: 1, records: plain(1, 20, 100)}.build(t), 0, 0)
+	takeOne(t, r, plain(1, 20, 100), batch.None, 1000)
+	r.Reset()
+	if n, size := r.Pending(); n != 0 || size != 0 {
+		t.Errorf("got %d records, %d bytes after Reset", n, size)
+	}
+	add(t, r, source{base: 70, records: plain(70, 5, 100)}.build(t), 0, 0)
+	checkSame(t, takeAll(t, r, plain(70, 5, 100), batch.None, 0), plain(70, 5, 100))
+}
+
+// TestGiantBatchDoesNotStay recodes one batch far above what is kept, then looks at the heap.
+func TestGiantBatchDoesNotStay(t *testing.T) {
+	r := batch.NewRecoder(64 << 20)
+	b := source{codec: batch.LZ4, records: plain(0, 48, 1<<20)}.build(t)
+	before := live()
+	add(t, r, b, 0, 0)
+	for n, _ := r.Pending(); n > 0; n, _ = r.Pending() {
+		if _, _, err := r.Take(nil, batch.None, 2<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := live() - before; got > 24<<20 {
+		t.Errorf("%d MiB stay in use after a batch of 48 MiB", got>>20)
+	}
+	runtime.KeepAlive(r)
+}
+
+// live returns the bytes in use on the heap.
+func live() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // twice, for what sync.Pools hold
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
 // TestMergingSettles always leaves some records pending: what was taken must not pile up, and nothing is allocated.
 func TestMergingSettles(t *testing.T) {
 	b := source{records: plain(0, 10, 100)}.build(t)

@@ -35,7 +35,7 @@ func (r *Recoder) Take(dst []byte, codec Codec, maxBytes int) (Recoded, []byte, 
 	limit := sizeLimit(maxBytes)
 	at := len(dst)
 	for {
-		p := r.cut(n, r.room(codec, limit))
+		p := r.cut(n, room(codec, limit))
 		out, err := r.packer.pack(append(dst, make([]byte, HeaderLen)...), codec, p.records)
 		if err != nil {
 			return Recoded{}, dst, fmt.Errorf("compress %d records as %s: %w", p.count, codec, err)
@@ -54,7 +54,7 @@ func (r *Recoder) Take(dst []byte, codec Codec, maxBytes int) (Recoded, []byte, 
 }
 
 // room returns how many bytes of records to try for a batch of at most limit bytes.
-func (r *Recoder) room(codec Codec, limit int) int {
+func room(codec Codec, limit int) int {
 	if codec == None {
 		return limit - HeaderLen
 	}
@@ -65,7 +65,7 @@ func (r *Recoder) room(codec Codec, limit int) int {
 func (r *Recoder) finish(b Batch, codec Codec, p piece) Recoded {
 	writeHeader(b, codec, p)
 	next, epoch := r.advance(p.count, p.sourceLen)
-	r.scratch = emptied(r.scratch)
+	r.scratch = emptied(r.scratch, keepBytes)
 	return Recoded{Batch: b, Next: next, FirstTimestamp: p.base, MaxTimestamp: p.newest, LeaderEpoch: epoch}
 }
 
@@ -129,6 +129,6 @@ func (r *Recoder) cut(n, room int) piece {
 func (r *Recoder) rebase() {
 	n, _ := r.Pending()
 	p := r.cut(n, math.MaxInt)
-	r.scratch = emptied(r.records)
+	r.scratch = emptied(r.records, keepBytes)
 	r.pending = pending{records: p.records, count: n, base: p.base, newest: p.newest, runs: r.runs}
 }

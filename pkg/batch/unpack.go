@@ -56,7 +56,7 @@ func (u *unpacker) unpack(c Codec, payload []byte) ([]byte, error) {
 }
 
 // release ends the use of what unpack returned.
-func (u *unpacker) release() { u.buf = emptied(u.buf) }
+func (u *unpacker) release() { u.buf = emptied(u.buf, keepBytes) }
 
 // decompress appends payload decompressed to the empty dst. It may go past the limit, but not without bound.
 func (u *unpacker) decompress(c Codec, payload, dst []byte) ([]byte, error) {
