@@ -6,7 +6,7 @@ import "tributary/pkg/mirror/protocol"
 func (c *Config) answer(s *state, i int, emit func(action, state)) {
 	p := &s.In[i]
 	head := p.Win[0]
-	if head.Res == inFlight || head.Res == appended && head.At >= s.HW {
+	if head.Res <= inFlight || head.Res == appended && head.At >= s.HW {
 		return
 	}
 	act := action{Op: opAnswer, I: i, B: head.B, Res: head.Res, A: head.At}

@@ -61,6 +61,7 @@ func carefulModels() []Config {
 		with("careful/alone-mixed", aged, alone, func(c *Config) { c.Old = 0b010 }),
 		with("careful/alone-late-old", aged, alone, func(c *Config) { c.Old, c.N = 0b1000, 4 }),
 		with("careful/alone-refusals", aged, alone, func(c *Config) { c.Old, c.N, c.Faults.Refusals, c.Faults.Crashes = 0b1000, 4, 1, 1 }),
+		with("careful/alone-refusals-old", aged, alone, func(c *Config) { c.Old, c.Faults.Refusals = 0b011, 1 }),
 		with("careful/alone-replicas", aged, alone, replicas),
 		with("careful/alone-shed", aged, alone, func(c *Config) { c.Faults.Refusals, c.Shed = 1, true }),
 		with("careful/alone-shed-mixed", aged, alone, func(c *Config) { c.Old, c.Faults.Refusals, c.Shed = 0b010, 1, true }),

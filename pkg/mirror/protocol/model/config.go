@@ -87,7 +87,9 @@ func (c *Config) instanceSteps(s *state, i int, emit func(action, state)) {
 		c.handle(s, i, emit)
 		if p.Phase == running {
 			c.answer(s, i, emit)
-			c.timeout(s, i, emit)
+			if p.sent() > 0 {
+				c.timeout(s, i, emit)
+			}
 			c.shed(s, i, emit)
 		}
 	}

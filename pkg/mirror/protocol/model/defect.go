@@ -9,7 +9,7 @@ const (
 	windowThoughOld                        // R4b: Next asked as if nothing were in flight
 	resendOld                              // R4b, R5: Unknown asked as if all were young
 	resendCold                             // R5: Unknown asked as if hot
-	blindResend                            // R5: both
+	blindResend                            // R5: both, and Next asked as if nothing were dirty
 	keepConnection                         // R5: the scan does not close the connection first
 	noGrace                                // R5: the calm scan does not wait for requests of before
 	highestWins                            // R6: a hole is filled in before Tail.Add
@@ -20,6 +20,7 @@ const (
 	otherContent                           // R9
 	otherCut                               // R9: same records
 	countCompacted                         // R10: a compacted source is treated as a plain one
+	rereadCompacted                        // R9, R10: after doubt a compacted source is read again under the same epoch
 	roundDown                              // resume at the source's batch, not the record
 	noScan                                 // the scan begins at the end
 	destIsWatermark                        // the saved destination offset is not the answer's

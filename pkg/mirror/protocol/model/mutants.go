@@ -41,7 +41,7 @@ func sendMutants() []mutant {
 func doubtMutants() []mutant {
 	return []mutant{
 		{name: "R5 blind resend always", broken: blindResend},
-		{name: "R5 blind resend of old records", broken: resendOld},
+		{name: "R5 blind resend of old records, as far as Unknown goes", broken: resendOld, survives: "Next asks for the calm scan before the resend"},
 		{name: "R5 blind resend before the first ack", broken: resendCold},
 		{name: "R5 scan without closing the connection", broken: keepConnection},
 		{name: "R5 grace omitted", broken: noGrace},
@@ -52,6 +52,7 @@ func doubtMutants() []mutant {
 		{name: "R8 45 = it is there already", broken: disorderIsAck},
 		{name: "6 NOT_LEADER = surely not appended", broken: notLeaderIsRefusal},
 		{name: "R10 compacted: count the tail", broken: countCompacted, where: []string{"compacted"}},
+		{name: "R10 compacted: read again under the same epoch after doubt", broken: rereadCompacted, where: []string{"compacted"}},
 		{name: "resume at the source batch, not the record", broken: roundDown},
 		{name: "no scan on resume", broken: noScan},
 		{name: "new epoch on resume of a plain topic", broken: newEpochOnPlain},

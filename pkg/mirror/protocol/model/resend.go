@@ -2,32 +2,26 @@ package model
 
 import "tributary/pkg/mirror/protocol"
 
-// resend sends the window again, in order, on a new connection.
+// resend closes the connection and makes the window ready to be sent again.
 func (c *Config) resend(s *state, i int, run protocol.Run, act action, emit func(action, state)) {
-	begin := *s
-	begin.In[i].Open, begin.In[i].Idle = false, false
-	if !c.mayProduce(&begin, i, s.agesOf(&s.In[i], s.In[i].Win[0].B.Recs)) {
-		if !c.owns(s, i) {
-			c.stop(s, i, act, emit)
-		}
-		return
-	}
 	for keep := 0; keep <= s.In[i].unhandled(); keep++ {
-		t := begin
-		if !t.orphan(&t.In[i], keep, c.Orphans) {
+		t := *s
+		p := &t.In[i]
+		if !t.orphan(p, keep, c.Orphans) {
 			break
 		}
-		t.In[i].Run = run
+		p.Run, p.Open, p.Idle, p.Checked = run, false, false, false
 		if keep > 0 {
-			t.In[i].Run.Dirty = true
+			p.Run.Dirty = true
 		}
-		c.again(&t.In[i])
+		c.again(p)
 		act.C = uint8(keep)
 		emit(act, t)
 	}
 }
 
-// resendHere sends a refused window again on the connection it has, once every request on it has got its answer.
+// resendHere makes a refused window ready to be sent again on the connection it has, once every request on it has got
+// its answer.
 func (c *Config) resendHere(s *state, i int, act action, emit func(action, state)) {
 	for _, w := range s.In[i].Win {
 		if w.Res == inFlight || w.Res == appended || w.Res == lost {
@@ -35,18 +29,15 @@ func (c *Config) resendHere(s *state, i int, act action, emit func(action, state
 		}
 	}
 	t := *s
-	if !c.mayProduce(&t, i, s.agesOf(&s.In[i], s.In[i].Win[0].B.Recs)) {
-		return
-	}
 	c.again(&t.In[i])
 	emit(act, t)
 }
 
-// again puts the window on its way: the same batches, the same cuts, the same order (R9).
+// again makes the window wait to be sent: the same batches, the same cuts, the same order (R9).
 func (c *Config) again(p *instance) {
 	for j := range p.Win {
 		if p.Win[j].Res != unused {
-			p.Win[j] = slot{B: p.Win[j].B, Res: inFlight}
+			p.Win[j] = slot{B: p.Win[j].B, Res: queued}
 		}
 	}
 	if b := &p.Win[0].B; c.has(otherContent) && b.Recs.count() == 1 && b.Recs.end() < uint8(c.N) {

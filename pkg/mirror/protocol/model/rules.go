@@ -7,14 +7,17 @@ import "tributary/pkg/mirror/protocol"
 // agesOf describes p's window and next, the batch to be sent; next is empty after doubt.
 func (s *state) agesOf(p *instance, next recs) protocol.Ages {
 	a := protocol.Ages{LastAcked: s.isOld(p.Last), Batch: s.isOld(next), First: s.isOld(next.first())}
-	for j := range p.Win {
+	for j := range p.sent() {
 		a.InFlight = a.InFlight || s.isOld(p.Win[j].B.Recs)
 	}
 	return a
 }
 
-// step asks whether a batch of these ages may be sent with n in flight.
-func (c *Config) step(r protocol.Run, a protocol.Ages, n int) protocol.Step {
+// step asks whether a batch of these ages may be sent, perhaps again, with n in flight.
+func (c *Config) step(r protocol.Run, a protocol.Ages, n int, again bool) protocol.Step {
+	if c.has(blindResend) && again {
+		r.Dirty = false
+	}
 	if c.has(noSlowStart) {
 		r.Hot = true
 	}

@@ -28,8 +28,7 @@ func (c *Config) scan(s *state, i int, emit func(action, state)) {
 		c.resume(&t, i, end)
 		act := action{Op: opScan, I: i, A: end, C: t.In[i].At.Src, Calm: calm}
 		emit(act, t)
-		src, _ := q.nextRecord()
-		if calm && busy && (src == act.C || c.SlowLoser) { // it stayed busy, and stands before the same old record
+		if calm && busy && (q.nextToSend() == act.C || c.SlowLoser) { // it stayed busy, and stands before the same old record
 			q.Idle = false
 			emit(act, t)
 		}

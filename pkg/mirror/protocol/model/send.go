@@ -2,10 +2,14 @@ package model
 
 import "tributary/pkg/mirror/protocol"
 
-// send puts the next batch on its way, of any allowed size: the two instances may cut differently.
+// send puts the next batch on its way, of any allowed size: the two instances may cut differently. What is to be sent
+// again goes first, as it was.
 func (c *Config) send(s *state, i int, emit func(action, state)) {
 	p := &s.In[i]
-	n := p.inWindow()
+	if n := p.sent(); n < p.inWindow() {
+		c.offer(s, i, n, p.Win[n].B, emit)
+		return
+	}
 	src, seq := p.nextRecord()
 	var prev recs
 	for size := range c.MaxBatch {
@@ -14,22 +18,32 @@ func (c *Config) send(s *state, i int, emit func(action, state)) {
 			return
 		}
 		prev = next
-		ages := s.agesOf(p, next)
-		switch c.step(p.Run, ages, n) {
-		case protocol.Wait:
-		case protocol.Calm:
-			t := *s
-			q := &t.In[i]
-			q.Phase, q.Open, q.Idle, q.Checked = scanCalm, false, false, false
-			emit(action{Op: opCalm, I: i}, t)
-		case protocol.Send:
-			t := *s
-			if !c.mayProduce(&t, i, ages) {
-				continue
-			}
-			b := batch{p.At.Pid, p.At.Epoch, seq, next}
-			t.In[i].Win[n] = slot{B: b, Res: inFlight}
+		c.offer(s, i, p.inWindow(), batch{p.At.Pid, p.At.Epoch, seq, next}, emit)
+	}
+}
+
+// offer sends b as place n of the window if the rules let it.
+func (c *Config) offer(s *state, i, n int, b batch, emit func(action, state)) {
+	t := *s
+	p := &t.In[i]
+	again := n < p.inWindow()
+	ages := s.agesOf(p, b.Recs)
+	switch c.step(p.Run, ages, n, again) {
+	case protocol.Wait:
+	case protocol.Calm:
+		if again && !c.counts() && !c.has(rereadCompacted) { // nothing tells what became of it: a new epoch
+			c.stop(s, i, action{Op: opCalm, I: i}, emit)
+			return
+		}
+		p.Win = [maxWindow]slot{}
+		p.Phase, p.Open, p.Idle, p.Checked = scanCalm, false, false, false
+		emit(action{Op: opCalm, I: i}, t)
+	case protocol.Send:
+		if c.mayProduce(&t, i, ages) {
+			p.Win[n] = slot{B: b, Res: inFlight}
 			emit(action{Op: opSend, I: i, B: b}, t)
+		} else if again && !c.owns(s, i) {
+			c.stop(s, i, action{Op: opLeave, I: i}, emit)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type result uint8
 
 const (
 	unused     result = iota
+	queued            // to be sent again
 	inFlight          // sent, not yet handled by the broker
 	appended          // in the log (now or before) at slot.At; answered once replicated
 	outOfOrder        // OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -139,6 +140,15 @@ func (p *instance) inWindow() int {
 	return n
 }
 
+// sent counts the batches of the window that are not to be sent again; they come first.
+func (p *instance) sent() int {
+	n := 0
+	for n < maxWindow && p.Win[n].Res > queued {
+		n++
+	}
+	return n
+}
+
 // unhandled counts the requests that the broker has not taken from p's connection.
 func (p *instance) unhandled() int {
 	n := 0
@@ -150,12 +160,21 @@ func (p *instance) unhandled() int {
 	return n
 }
 
-// nextRecord returns the source offset and the sequence of the next record to send.
+// nextRecord returns the source offset and the sequence of the next record to be taken from the source.
 func (p *instance) nextRecord() (src, seq uint8) {
 	if n := p.inWindow(); n > 0 {
 		return p.Win[n-1].B.Recs.end(), p.Win[n-1].B.nextSeq()
 	}
 	return p.At.Src, p.At.Seq
+}
+
+// nextToSend returns the source offset of the next record to go out, be it again.
+func (p *instance) nextToSend() uint8 {
+	if n := p.sent(); n < p.inWindow() {
+		return p.Win[n].B.Recs.first().end() - 1
+	}
+	src, _ := p.nextRecord()
+	return src
 }
 
 // isOld says that the broker may forget a producer whose last batch this is: its greatest timestamp is old.

@@ -13,6 +13,7 @@ const (
 	opScan
 	opCheck
 	opCalm
+	opLeave
 	opSend
 	opHandle
 	opLate
@@ -48,7 +49,7 @@ type action struct {
 func (a action) String() string {
 	who := string(rune('X' + a.I))
 	switch a.Op {
-	case opStart, opScan, opCheck, opCalm, opSend, opAnswer, opTimeout, opDoubt, opShed, opSave, opSaved, opCrash, opHandover:
+	case opStart, opScan, opCheck, opCalm, opLeave, opSend, opAnswer, opTimeout, opDoubt, opShed, opSave, opSaved, opCrash, opHandover:
 		return a.instance(who)
 	case opHandle:
 		if a.Res == appended {
@@ -93,6 +94,8 @@ func (a action) instance(who string) string {
 		return who + " checks its lease: valid"
 	case opCalm:
 		return who + " is to send old records: grace and scan first"
+	case opLeave:
+		return who + " may not send without its lease, closes"
 	case opSend:
 		return fmt.Sprintf("%s sends %v", who, a.B)
 	case opAnswer:
