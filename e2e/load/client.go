@@ -2,9 +2,11 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -38,4 +40,11 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// permanent tells whether err is a broker's answer that trying again will not
+// change. Lost connections and elections are not.
+func permanent(err error) bool {
+	var refusal *kerr.Error
+	return errors.As(err, &refusal) && !refusal.Retriable && !errors.Is(err, kerr.UnknownServerError)
 }

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,6 +57,8 @@ func openReader(ctx context.Context, seeds []string, topic string) (*reader, err
 
 func (r *reader) close() { r.client.Close() }
 
+// findLeaders looks up the topic's leaders. When it fails, the last known ones
+// stay.
 func (r *reader) findLeaders(ctx context.Context) error {
 	metadata, err := r.admin.Metadata(ctx, r.topic)
 	if err != nil {
@@ -114,7 +115,7 @@ func (r *reader) offsets(ctx context.Context, list func(context.Context, ...stri
 			}
 			return offsets, nil
 		}
-		if !kerr.IsRetriable(err) || time.Now().After(deadline) {
+		if permanent(err) || time.Now().After(deadline) {
 			return nil, err
 		}
 		if err := pause(ctx, retryPause); err != nil {
@@ -132,13 +133,13 @@ func (r *reader) fetch(ctx context.Context, partition int32, offset int64, isola
 		if err == nil {
 			return answer, nil
 		}
-		if refused := (*kerr.Error)(nil); errors.As(err, &refused) && !refused.Retriable || time.Now().After(deadline) {
+		if permanent(err) || time.Now().After(deadline) {
 			return nil, fmt.Errorf("fetch %s/%d from %d: %w", r.topic, partition, offset, err)
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return nil, fmt.Errorf("fetch %s/%d from %d: %w", r.topic, partition, offset, err)
 		}
-		if err := r.findLeaders(ctx); err != nil && !kerr.IsRetriable(err) && ctx.Err() != nil {
+		if err := r.findLeaders(ctx); permanent(err) {
 			return nil, err
 		}
 	}

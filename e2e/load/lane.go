@@ -96,14 +96,13 @@ func (l *lane) send(ctx context.Context, batches map[int32][]byte) error {
 		if len(batches) == 0 {
 			return nil
 		}
-		var refusal *kerr.Error
-		if errors.As(last, &refusal) && !refusal.Retriable || time.Now().After(deadline) {
+		if permanent(last) || time.Now().After(deadline) {
 			return fmt.Errorf("produce: %w", last)
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return fmt.Errorf("produce: %w", err)
 		}
-		if err := l.findLeaders(ctx); err != nil && !kerr.IsRetriable(err) {
+		if err := l.findLeaders(ctx); permanent(err) {
 			return err
 		}
 	}

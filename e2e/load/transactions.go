@@ -81,8 +81,7 @@ func (p *producer) endTransaction(lasting context.Context, wanted kgo.Transactio
 func persist(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		var refusal *kerr.Error
-		if err == nil || errors.As(err, &refusal) && !refusal.Retriable && !errors.Is(err, kerr.UnknownServerError) {
+		if err == nil || permanent(err) {
 			return err
 		}
 		if pause(ctx, persistPause) != nil {
