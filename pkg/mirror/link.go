@@ -28,17 +28,17 @@ const (
 // LinkConfig is one link.
 type LinkConfig struct {
 	Name        string
-	From, To    string                    // names of the clusters, for people
-	Match       func(topic string) bool   // which source topics are mirrored
-	Rename      func(topic string) string // name at the destination
-	Create      bool                      // create and grow destination topics
-	Replicas    int                       // of created topics; -1: the destination's default
-	Mapping     Mapping                   //
-	Latest      bool                      // begin a partition without position at its end, not at its start
-	Codec       batch.Codec               // with Recompress: what batches are written with
-	Recompress  bool                      // else the source's codec is kept
-	AtLeastOnce bool                      // guarantee: at-least-once
-	Drain       time.Duration             // how long a stop waits for acknowledgements
+	From, To    string                             // names of the clusters, for people
+	Match       func(topic string) bool            // which source topics are mirrored
+	Rename      func(topic string) (string, error) // name at the destination
+	Create      bool                               // create and grow destination topics
+	Replicas    int                                // of created topics; -1: the destination's default
+	Mapping     Mapping                            //
+	Latest      bool                               // begin a partition without position at its end, not at its start
+	Codec       batch.Codec                        // with Recompress: what batches are written with
+	Recompress  bool                               // else the source's codec is kept
+	AtLeastOnce bool                               // guarantee: at-least-once
+	Drain       time.Duration                      // how long a stop waits for acknowledgements
 }
 
 // Times of a link.
@@ -166,7 +166,11 @@ func (l *Link) reconcile(ctx context.Context, from, to *Catalog) error {
 		if !l.cfg.Match(name) {
 			continue
 		}
-		t := l.topic(name)
+		t, err := l.topic(name)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
 		t.check(from, to)
 		if t.running() >= from.Topics[name].Partitions {
 			continue
@@ -201,15 +205,19 @@ func (l *Link) checkGone(from *Catalog) {
 	}
 }
 
-func (l *Link) topic(name string) *topic {
+func (l *Link) topic(name string) (*topic, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.topics[name]
 	if t == nil {
-		t = &topic{link: l, name: name, dest: l.cfg.Rename(name)}
+		dest, err := l.cfg.Rename(name)
+		if err != nil {
+			return nil, err
+		}
+		t = &topic{link: l, name: name, dest: dest}
 		l.topics[name] = t
 	}
-	return t
+	return t, nil
 }
 
 // all returns the topics in order of name.
@@ -276,7 +284,11 @@ func (l *Link) restarter(ctx context.Context) {
 }
 
 func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
-	t := l.topic(p.source.Topic)
+	t, err := l.topic(p.source.Topic)
+	if err != nil {
+		p.DestTrouble(err.Error()) // cannot be: the topic is running
+		return
+	}
 	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
 		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
 		err := l.saveOne(bounded, p)

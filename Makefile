@@ -1,0 +1,35 @@
+# The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
+GO ?= go
+
+.PHONY: demo build test lint unit e2e soak bench fuzz clean
+
+demo: build                     ## edge, region and home in one process on simulated brokers
+	bin/mirror demo
+
+build:                          ## the one binary, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mirror ./cmd/mirror
+
+test: lint unit e2e             ## everything that CI runs
+
+lint:                           ## formatting, vet, and the direction of imports
+	test -z "$$(gofmt -l cmd pkg e2e)" || { gofmt -d cmd pkg e2e; exit 1; }
+	$(GO) vet ./...
+	$(GO) test ./e2e/arrows
+
+unit:                           ## pure logic and components on simulated brokers, under the race detector
+	$(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v /e2e)
+
+e2e: build                      ## the claims, on real Kafka and ZooKeeper
+	$(GO) run ./e2e/kafka/provision
+	$(GO) test -count=1 -p 1 -timeout 25m ./e2e/...
+
+soak: build                     ## crash loops for an hour
+	$(GO) run ./e2e/kafka/provision
+	SOAK=1h $(GO) test -count=1 -timeout 90m -run 'TestCrash' -v ./e2e
+
+bench: build                    ## cost and speed beside MirrorMaker 2, franz-go and sarama
+	$(GO) run ./e2e/kafka/provision
+	$(GO) run ./e2e/bench
+
+clean:
+	rm -rf bin

@@ -1,0 +1,162 @@
+// Package ownership says which topics this process mirrors, and keeps the identities of their partitions where every
+// process that may mirror them finds them. The static form is one process with a directory of its own: it owns every
+// matching topic, for as long as it holds the directory's lock.
+package ownership
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"tributary/pkg/mirror"
+	"tributary/pkg/mirror/protocol"
+)
+
+// Static is static ownership: a locked state directory. It implements mirror.Store and mirror.Lease. Safe for concurrent
+// use.
+type Static struct {
+	dir  string
+	lock *os.File
+
+	mu sync.Mutex // one writer at a time
+}
+
+// ErrLocked says that another process holds the state directory.
+var ErrLocked = errors.New("state directory is in use by another mirror")
+
+// OpenStatic makes dir if it is missing, and locks it until Close. The lock is the kernel's: it goes with the process,
+// however that ends.
+func OpenStatic(dir string) (*Static, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open state directory's lock: %w", err)
+	}
+	if err := lockFile(f); err != nil {
+		holder, _ := os.ReadFile(path) // only to say who it is
+		_ = f.Close()                  // nothing was written
+		return nil, fmt.Errorf("lock %s (held by process %s): %w; stop the other mirror, or give this one a state_dir of its own", dir, holder, err)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, err = fmt.Fprintf(f, "%d", os.Getpid())
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("write state directory's lock: %w", err)
+	}
+	return &Static{dir: dir, lock: f}, nil
+}
+
+// Close gives the lock back.
+func (s *Static) Close() error { return s.lock.Close() }
+
+// Valid implements mirror.Lease: who holds the lock owns.
+func (s *Static) Valid() bool { return true }
+
+// file is the form of one topic's identities on disk.
+type file struct {
+	Format     int                         `json:"format"`
+	Link       string                      `json:"link"`
+	Topic      string                      `json:"topic"`
+	Version    int                         `json:"version"`
+	Partitions map[int32]protocol.Identity `json:"partitions"`
+}
+
+const fileFormat = 1
+
+// path keeps names apart whatever characters they have, and readable.
+func (s *Static) path(link, topic string) string {
+	sum := sha256.Sum256([]byte(topic))
+	name := topic
+	if len(name) > 100 {
+		name = name[:100]
+	}
+	return filepath.Join(s.dir, "links", link, "identities", name+"-"+hex.EncodeToString(sum[:4])+".json")
+}
+
+// Read implements mirror.Store.
+func (s *Static) Read(_ context.Context, link, topic string) (mirror.Identities, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read(link, topic)
+}
+
+func (s *Static) read(link, topic string) (mirror.Identities, error) {
+	none := mirror.Identities{Partitions: map[int32]protocol.Identity{}}
+	data, err := os.ReadFile(s.path(link, topic))
+	if errors.Is(err, fs.ErrNotExist) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("read identities of topic %s: %w", topic, err)
+	}
+	var f file
+	if err := json.Unmarshal(data, &f); err != nil {
+		return none, fmt.Errorf("read identities of topic %s in %s: %w; restore the file, or remove it to rebuild it from the saved positions", topic, s.path(link, topic), err)
+	}
+	if f.Format != fileFormat || f.Link != link || f.Topic != topic {
+		return none, fmt.Errorf("read identities of topic %s: %s is of format %d for link %s, topic %s", topic, s.path(link, topic), f.Format, f.Link, f.Topic)
+	}
+	if f.Partitions == nil {
+		f.Partitions = none.Partitions
+	}
+	return mirror.Identities{Version: f.Version, Partitions: f.Partitions}, nil
+}
+
+// Update implements mirror.Store. The file is replaced whole and on disk, directory entry included, when it returns.
+func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identities) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, err := s.read(link, topic)
+	if err != nil {
+		return err
+	}
+	if now.Version != ids.Version {
+		return fmt.Errorf("write identities of topic %s: %w", topic, mirror.ErrConflict)
+	}
+	data, err := json.MarshalIndent(file{fileFormat, link, topic, ids.Version + 1, ids.Partitions}, "", " ")
+	if err != nil {
+		return fmt.Errorf("write identities of topic %s: %w", topic, err)
+	}
+	path := s.path(link, topic)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write identities of topic %s: %w", topic, err)
+	}
+	if err := replaceFile(path, data); err != nil {
+		return fmt.Errorf("write identities of topic %s: %w", topic, err)
+	}
+	return nil
+}
+
+// replaceFile writes data beside path, syncs it, and puts it in path's place.
+func replaceFile(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
