@@ -1,0 +1,198 @@
+// Package app wires one mirror process and holds its lifetime, so that run, demo and tests start the very same thing. It
+// holds no logic of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"tributary/pkg/batch"
+	"tributary/pkg/catalog"
+	"tributary/pkg/config"
+	"tributary/pkg/consume"
+	"tributary/pkg/kafka"
+	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
+	"tributary/pkg/ownership"
+	"tributary/pkg/produce"
+	"tributary/pkg/status"
+)
+
+// Ownership is what static and other forms of ownership give a link.
+type Ownership interface {
+	mirror.Store
+	mirror.Lease
+}
+
+// process is one mirror with everything it runs.
+type process struct {
+	log      *slog.Logger
+	clusters map[string]*kafka.Cluster
+	watchers map[string]*catalog.Watcher
+	sources  map[string]*consume.Source
+	sinks    map[string]*produce.Sink
+	links    []*mirror.Link
+	observer *lag.Observer
+	server   *status.Server
+}
+
+// Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged and
+// the positions are saved.
+func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) error {
+	if err := supported(cfg); err != nil {
+		return err
+	}
+	state, err := ownership.OpenStatic(cfg.StateDir)
+	if err != nil {
+		return err
+	}
+	p, err := newProcess(cfg, version, state, log)
+	if err != nil {
+		return errors.Join(err, state.Close())
+	}
+	log.Info("mirror started", "instance", cfg.Instance, "version", version, "listen", p.server.Addr(), "state_dir", filepath.Clean(cfg.StateDir))
+	err = p.run(ctx)
+	log.Info("mirror stopped", "err", err)
+	return errors.Join(err, state.Close())
+}
+
+// supported refuses what this version does not do yet, before any cluster is touched.
+func supported(cfg *config.Config) error {
+	var problems []error
+	for _, l := range cfg.Links {
+		if l.Partitions == config.PartitionsKey {
+			problems = append(problems, fmt.Errorf("links.%s.partitions: key is not available in this version; use same or spread", l.Name))
+		}
+		if l.Ownership.ZooKeeper != nil {
+			problems = append(problems, fmt.Errorf("links.%s.ownership.zookeeper is not available in this version; leave ownership out for a single mirror", l.Name))
+		}
+		if l.Rate > 0 {
+			problems = append(problems, fmt.Errorf("links.%s.rate is not available in this version; set a producer quota at %s", l.Name, l.To))
+		}
+		if len(l.Topics.ConfigSync) > 0 {
+			problems = append(problems, fmt.Errorf("links.%s.topics.config_sync is not available in this version; set the topics' settings at %s", l.Name, l.To))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func newProcess(cfg *config.Config, version string, own Ownership, log *slog.Logger) (*process, error) {
+	p := &process{log: log, clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
+		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}}
+	if err := p.wire(cfg, version, own); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p *process) wire(cfg *config.Config, version string, own Ownership) error {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
+		c, err := kafka.New(name, clusterConfig(cfg.Clusters[name]), p.log)
+		if err != nil {
+			return fmt.Errorf("cluster %s: %w", name, err)
+		}
+		p.clusters[name] = c
+		p.watchers[name] = catalog.NewWatcher(c, p.log)
+	}
+	budget := mirror.NewBudget(int64(cfg.Memory))
+	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used}
+	for _, l := range cfg.Links {
+		link, err := p.link(l, budget, own)
+		if err != nil {
+			return fmt.Errorf("link %s: %w", l.Name, err)
+		}
+		p.links = append(p.links, link)
+		observed.Links = append(observed.Links, link.Status)
+	}
+	var err error
+	if p.observer, err = lag.New(observed, p.log); err != nil {
+		return err
+	}
+	p.server, err = status.New(status.Config{Listen: cfg.Listen}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
+	return err
+}
+
+func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mirror.Link, error) {
+	filter, err := l.Filter()
+	if err != nil {
+		return nil, err
+	}
+	c := mirror.LinkConfig{Name: l.Name, From: l.From, To: l.To, Match: filter.Match, Rename: filter.Rename,
+		Create: l.Topics.Create, Replicas: l.Topics.ReplicationFactor, Mapping: mirror.Mapping(l.Partitions),
+		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce}
+	if c.Replicas == 0 {
+		c.Replicas = -1 // the destination's default
+	}
+	if l.Compression != config.CompressionSource {
+		c.Recompress = true
+		if c.Codec, err = batch.ParseCodec(string(l.Compression)); err != nil {
+			return nil, err
+		}
+	}
+	if p.sources[l.From] == nil {
+		p.sources[l.From] = consume.NewSource(p.clusters[l.From], p.watchers[l.From], budget, p.log)
+	}
+	if p.sinks[l.To] == nil {
+		p.sinks[l.To] = produce.NewSink(p.clusters[l.To], p.watchers[l.To], p.log)
+	}
+	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, p.log), nil
+}
+
+// run runs everything until ctx ends: first the links stop, which drain through lanes that still work; then the rest.
+func (p *process) run(ctx context.Context) error {
+	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	carriers, carried := errgroup.WithContext(rest)
+	for _, w := range p.watchers {
+		carriers.Go(func() error { return w.Run(carried) })
+	}
+	for _, s := range p.sources {
+		carriers.Go(func() error { return s.Run(carried) })
+	}
+	for _, s := range p.sinks {
+		carriers.Go(func() error { return s.Run(carried) })
+	}
+	carriers.Go(func() error { return p.observer.Run(carried) })
+	carriers.Go(func() error { return p.server.Run(carried) })
+
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	context.AfterFunc(carried, func() { cancel(context.Cause(carried)) }) // a carrier that fails ends the links too
+	var links errgroup.Group
+	for _, l := range p.links {
+		links.Go(func() error { return l.Run(working) })
+	}
+	err := links.Wait()
+	stop()
+	if ended := carriers.Wait(); ended != nil && !errors.Is(ended, context.Canceled) {
+		err = errors.Join(err, ended)
+	}
+	return errors.Join(err, p.close())
+}
+
+func (p *process) close() error {
+	var errs []error
+	for _, c := range p.clusters {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func clusterConfig(c config.Cluster) kafka.Config {
+	k := kafka.Config{Brokers: c.Brokers}
+	if c.TLS != nil {
+		k.TLS = &kafka.TLS{CA: c.TLS.CA, Cert: c.TLS.Cert, Key: c.TLS.Key, ServerName: c.TLS.ServerName}
+	}
+	if c.SASL != nil {
+		k.SASL = &kafka.SASL{Mechanism: c.SASL.Mechanism, Username: c.SASL.Username, Password: kafka.Secret(c.SASL.Password), AllowPlaintext: c.SASL.AllowPlaintext}
+	}
+	return k
+}
