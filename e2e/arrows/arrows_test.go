@@ -31,7 +31,7 @@ func arrows() map[string][]string {
 		"pkg/consume":               {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/produce":               {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/lag":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror"},
-		"pkg/status":                {"pkg/mirror"},
+		"pkg/status":                {"pkg/lag", "pkg/mirror"},
 		"pkg/verify":                {"pkg/batch", "pkg/kafka"}, // independent of the copy path it checks
 		"pkg/catalog":               {"pkg/kafka", "pkg/mirror"},
 		"pkg/mirror":                {"pkg/batch", "pkg/mirror/protocol"},
