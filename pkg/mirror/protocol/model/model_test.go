@@ -6,7 +6,7 @@ import (
 )
 
 // wide lets every model run to its end, tries each mutant on all its models, and adds models of wider bounds; it takes
-// many minutes and several gigabytes.
+// minutes and gigabytes.
 var wide = flag.Bool("wide", false, "explore without small limits, and models of wider bounds")
 
 // limit is how many states are kept of one model: usually states, with -wide most, under the race detector few.
