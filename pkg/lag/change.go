@@ -1,0 +1,152 @@
+package lag
+
+import (
+	"log/slog"
+	"time"
+
+	"tributary/pkg/mirror"
+)
+
+// patience is for how long something waits before it is worth a line: leaders move within seconds.
+const patience = 10 * time.Second
+
+// event is a change of state that an operator wants to know of. Between copying and caught up there is none.
+type event int
+
+const (
+	started event = iota
+	waited
+	recovered
+)
+
+// change is an event of a partition, of all partitions of a topic, or of all topics of a link.
+type change struct {
+	event      event
+	topic      string // "" the whole link
+	partition  int32  // with partitions 1
+	partitions int    // 0: a problem of the topic or link itself
+	why        string // of waited
+	lasted     time.Duration
+	inTopic    bool // all partitions of the topic
+}
+
+// episode follows the state of one thing.
+type episode struct {
+	ran    bool // it was at work before
+	bad    time.Time
+	warned bool // a line about the present trouble was written, by us or for a halt by mirror
+}
+
+// see takes in a partition's state and returns at most one change.
+func (e *episode) see(now time.Time, topic string, s mirror.PartitionStatus) []change {
+	c := change{topic: topic, partition: s.Source.Partition, partitions: 1, why: s.Why}
+	return e.note(now, s.State, c)
+}
+
+// own takes in the problem that a topic, or with "" a link, has itself and returns at most one change.
+func (e *episode) own(now time.Time, topic, problem string) []change {
+	e.ran = true // that it started is said of its partitions
+	state := mirror.StateCopying
+	if problem != "" {
+		state = mirror.StateWaiting
+	}
+	return e.note(now, state, change{topic: topic, why: problem})
+}
+
+func (e *episode) note(now time.Time, s mirror.State, c change) []change {
+	switch s {
+	case mirror.StateHalted:
+		e.trouble(now)
+		e.warned = true
+		return nil
+	case mirror.StateWaiting:
+		e.trouble(now)
+		if c.lasted = now.Sub(e.bad); e.warned || c.lasted < patience {
+			return nil
+		}
+		e.warned = true
+		c.event = waited
+		return []change{c}
+	case mirror.StateCopying, mirror.StateCaughtUp:
+	default:
+		return nil
+	}
+	c.why, c.event = "", started
+	if e.warned {
+		c.event, c.lasted = recovered, now.Sub(e.bad)
+	}
+	quiet := e.ran && !e.warned
+	*e = episode{ran: true}
+	if quiet {
+		return nil
+	}
+	return []change{c}
+}
+
+func (e *episode) trouble(now time.Time) {
+	if e.bad.IsZero() {
+		e.bad = now
+	}
+}
+
+// together makes one change of those of a topic's partitions when all made the same.
+func together(changes []change, partitions int) []change {
+	if len(changes) == 0 || len(changes) < partitions || !alike(changes) {
+		return changes
+	}
+	all := changes[0]
+	all.inTopic, all.partitions = true, partitions
+	return []change{all}
+}
+
+// merge makes one change of those of a link's topics when all partitions of all made the same.
+func merge(topics [][]change) []change {
+	var all []change
+	whole := len(topics) > 1
+	for _, changes := range topics {
+		whole = whole && len(changes) == 1 && changes[0].inTopic
+		all = append(all, changes...)
+	}
+	if !whole || !alike(all) {
+		return all
+	}
+	one := all[0]
+	one.topic = ""
+	for _, c := range all[1:] {
+		one.partitions += c.partitions
+	}
+	return []change{one}
+}
+
+func alike(changes []change) bool {
+	for _, c := range changes {
+		if c.event != changes[0].event {
+			return false
+		}
+	}
+	return true
+}
+
+// report writes one line for each change.
+func report(log *slog.Logger, changes []change) {
+	for _, c := range changes {
+		log := log
+		if c.topic != "" {
+			log = log.With("topic", c.topic)
+		}
+		switch {
+		case c.partitions > 0 && (c.inTopic || c.topic == ""):
+			log = log.With("partitions", c.partitions)
+		case c.partitions > 0:
+			log = log.With("partition", c.partition)
+		}
+		switch c.event {
+		case started:
+			log.Info("mirroring started")
+		case waited:
+			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second), "err", c.why)
+		case recovered:
+			log.Info("mirroring recovered", "after", c.lasted.Round(time.Second))
+		}
+	}
+}

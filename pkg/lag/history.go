@@ -1,0 +1,117 @@
+package lag
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"tributary/pkg/mirror"
+)
+
+// linkHistory is what must be remembered of a link from one look to the next. It holds the topics and partitions that
+// the link showed at the last look, and no others.
+type linkHistory struct {
+	topics  map[string]*topicHistory
+	episode episode // of the link's own problem
+}
+
+type topicHistory struct {
+	partitions map[int32]*partitionHistory
+	through    *time.Time
+	lost       map[mirror.Cause]int64
+	episode    episode // of the topic's own problem
+}
+
+type partitionHistory struct {
+	watermark watermark
+	loss      loss
+	episode   episode
+}
+
+// observe takes one look at a link and returns what it shows and what changed.
+func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus) (Link, []change) {
+	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: s.Problem, SaveProblem: s.SaveProblem}
+	if !s.LastSave.IsZero() {
+		link.LastSave = &s.LastSave
+	}
+	link.Running = link.LastSave != nil || s.Problem != "" || s.SaveProblem != "" || len(s.Topics) > 0
+	var changes [][]change
+	topics := make(map[string]*topicHistory, len(s.Topics))
+	for _, ts := range s.Topics {
+		th := h.topics[ts.Topic]
+		if th == nil {
+			th = &topicHistory{lost: map[mirror.Cause]int64{}}
+		}
+		topics[ts.Topic] = th
+		topic, found := th.observe(now, owner, ts)
+		link.Topics = append(link.Topics, topic)
+		link.State = Worse(link.State, topic.State)
+		changes = append(changes, found)
+	}
+	h.topics = topics
+	link.State = orStarting(withProblem(link.State, s.Problem))
+	return link, append(h.episode.own(now, "", s.Problem), merge(changes)...)
+}
+
+func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus) (Topic, []change) {
+	topic := Topic{Topic: s.Topic, Dest: s.Dest, Owner: owner, Problem: s.Problem}
+	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
+	var changes []change
+	for _, ps := range s.Partitions {
+		ph := h.partitions[ps.Source.Partition]
+		if ph == nil {
+			ph = &partitionHistory{}
+		}
+		partitions[ps.Source.Partition] = ph
+		ph.watermark.observe(now, ps)
+		if more := ph.loss.grow(ps); more > 0 {
+			h.lost[ps.Cause] += more
+		}
+		topic.add(newPartition(ps, ph.watermark.time()), ps)
+		changes = append(changes, ph.episode.see(now, s.Topic, ps)...)
+	}
+	h.partitions = partitions
+	topic.Lost = maps.Clone(h.lost)
+	topic.State = orStarting(withProblem(topic.State, s.Problem))
+	topic.complete()
+	topic.ReplicatedThrough = h.advance(now, topic)
+	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.Partition) - int(b.Partition) })
+	return topic, append(h.episode.own(now, s.Topic, s.Problem), together(changes, len(s.Partitions))...)
+}
+
+// advance returns the topic's watermark: the earliest of its partitions'. While one is not known it stands still.
+func (h *topicHistory) advance(now time.Time, t Topic) *time.Time {
+	var earliest *time.Time
+	for _, p := range t.Partitions {
+		if p.ReplicatedThrough == nil {
+			earliest = nil
+			break
+		}
+		if earliest == nil || p.ReplicatedThrough.Before(*earliest) {
+			earliest = p.ReplicatedThrough
+		}
+	}
+	if t.Problem == "" && earliest != nil {
+		h.through = earliest
+	}
+	if h.through != nil && h.through.After(now) { // the clock was set back
+		back := now.Round(0).UTC()
+		h.through = &back
+	}
+	return h.through
+}
+
+// withProblem is the state of what has a problem of its own besides those of its parts.
+func withProblem(s mirror.State, problem string) mirror.State {
+	if problem == "" {
+		return s
+	}
+	return Worse(s, mirror.StateWaiting)
+}
+
+func orStarting(s mirror.State) mirror.State {
+	if s == "" {
+		return mirror.StateStarting
+	}
+	return s
+}

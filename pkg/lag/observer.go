@@ -1,0 +1,76 @@
+package lag
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"tributary/pkg/mirror"
+)
+
+// interval is the time from one snapshot to the next.
+const interval = time.Second
+
+// Config says what is observed.
+type Config struct {
+	Instance string // name of this process; it owns all topics its links show
+	Zone     string // "" unknown
+	Version  string
+
+	// Links are asked in turn, once a second, from one goroutine: mirror.Link.Status. They must answer from memory.
+	Links []func() mirror.LinkStatus
+
+	BudgetTotal int64        // bytes for records on their way
+	BudgetUsed  func() int64 // bytes of it taken; nil: unknown
+}
+
+// Observer looks at the links of a process. Create with New.
+type Observer struct {
+	cfg Config // set once
+	log *slog.Logger
+
+	links []*linkHistory // owned by Run; index as in cfg.Links
+
+	latest atomic.Pointer[Snapshot]
+}
+
+// New returns an observer that is not running.
+func New(cfg Config, log *slog.Logger) *Observer {
+	o := &Observer{cfg: cfg, log: log}
+	for range cfg.Links {
+		o.links = append(o.links, &linkHistory{})
+	}
+	return o
+}
+
+// Run takes a snapshot at once and every second, and logs changes of state, until ctx ends. It returns nil. Call it once.
+func (o *Observer) Run(ctx context.Context) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		o.observe(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Snapshot returns the newest snapshot, nil before the first. It may be called at any time from any goroutine.
+func (o *Observer) Snapshot() *Snapshot { return o.latest.Load() }
+
+func (o *Observer) observe(now time.Time) {
+	s := &Snapshot{Time: now, Instance: o.cfg.Instance, Zone: o.cfg.Zone, Version: o.cfg.Version, BudgetTotal: o.cfg.BudgetTotal}
+	if o.cfg.BudgetUsed != nil {
+		used := o.cfg.BudgetUsed()
+		s.BudgetUsed = &used
+	}
+	for i, status := range o.cfg.Links {
+		link, changes := o.links[i].observe(now, o.cfg.Instance, status())
+		s.Links = append(s.Links, link)
+		report(o.log.With("link", link.Name), changes)
+	}
+	o.latest.Store(s)
+}

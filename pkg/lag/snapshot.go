@@ -1,0 +1,70 @@
+package lag
+
+import (
+	"time"
+
+	"tributary/pkg/mirror"
+)
+
+// Snapshot is one moment of a process. It is not changed after it was published, so that readers share it. A nil
+// number or time is unknown.
+type Snapshot struct {
+	Time        time.Time // when it was taken, with the monotonic clock: age it with time.Since
+	Instance    string
+	Zone        string // "" unknown
+	Version     string
+	BudgetTotal int64  // bytes for records on their way
+	BudgetUsed  *int64 // bytes of it taken now
+	Links       []Link // in the order of the configuration
+}
+
+// Link is one moment of a link.
+type Link struct {
+	Name, From, To string
+	AtLeastOnce    bool
+	State          mirror.State // the worst of the topics; at least waiting with a Problem; starting without topics
+	Running        bool         // its loops were seen at work; says nothing about reaching a cluster
+	Problem        string       // why topics are not known or not all started, "" when all is well
+	SaveProblem    string       // why positions are not saved, "" when they are
+	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
+	Topics         []Topic      // in order of name
+}
+
+// Topic is one moment of a source topic.
+type Topic struct {
+	Topic, Dest string
+	Owner       string       // the instance that mirrors it
+	State       mirror.State // the worst of the partitions; at least waiting with a Problem
+	Problem     string       // why partitions are missing, "" when none are
+
+	LagRecords *int64 // offsets, so an upper bound of records; unknown when one partition's is
+	SourceEnd  *int64 // sum of the partitions' end offsets
+	Acked      *int64 // sum of the partitions' ends of the acknowledged prefix
+
+	// ReplicatedThrough is the watermark: all that reached the source up to then is durable at the destination. It
+	// stands still while nothing is known, and is nil only until it is known for the first time.
+	ReplicatedThrough *time.Time
+	LastAck           *time.Time
+
+	Counters   mirror.Counters        // sums over the partitions
+	Lost       map[mirror.Cause]int64 // offsets found lost since this process took the topic; never falls
+	Partitions []Partition            // in order of number
+}
+
+// Partition is one moment of a source partition.
+type Partition struct {
+	Partition int32
+	State     mirror.State
+	Cause     mirror.Cause // why it is halted, else ""
+	Why       string
+	Lost      *mirror.Range // source offsets that are gone
+	Fresh     bool          // the regime: fresh, else careful
+
+	Next              *int64 // end of the acknowledged prefix
+	Committed         *int64 // as saved in the group
+	SourceEnd         *int64
+	Lag               *int64 // offsets
+	ReplicatedThrough *time.Time
+	InFlight          int // batches
+	QueuedBytes       int
+}
