@@ -1,0 +1,101 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// statusReport is what /api/v1/status answers, as far as tests look at it. Nil is unknown.
+type statusReport struct {
+	Instance string       `json:"instance"`
+	Links    []linkStatus `json:"links"`
+}
+
+type linkStatus struct {
+	Name      string        `json:"name"`
+	State     string        `json:"state"`
+	Guarantee string        `json:"guarantee"`
+	Topics    []topicStatus `json:"topics"`
+}
+
+type topicStatus struct {
+	Topic      string            `json:"topic"`
+	State      string            `json:"state"`
+	LagRecords *int64            `json:"lag_records"`
+	Partitions []partitionStatus `json:"partitions"`
+}
+
+type partitionStatus struct {
+	Partition       int32  `json:"partition"`
+	State           string `json:"state"`
+	Reason          string `json:"reason"`
+	Regime          string `json:"regime"`
+	NextOffset      *int64 `json:"next_offset"`
+	CommittedOffset *int64 `json:"committed_offset"`
+	SourceEndOffset *int64 `json:"source_end_offset"`
+	Error           string `json:"error"`
+	NextStep        string `json:"next_step"`
+}
+
+// status asks the running mirror.
+func (h *host) status(ctx context.Context) (statusReport, error) {
+	var report statusReport
+	address, err := h.address()
+	if err != nil {
+		return report, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/status", nil)
+	if err != nil {
+		return report, fmt.Errorf("ask for the status: %w", err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return report, fmt.Errorf("ask for the status: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return report, fmt.Errorf("ask for the status: %s", response.Status)
+	}
+	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
+		return report, fmt.Errorf("read the status: %w", err)
+	}
+	return report, nil
+}
+
+// topic asks for the status of one topic of the only link.
+func (h *host) topic(ctx context.Context, name string) (topicStatus, error) {
+	report, err := h.status(ctx)
+	if err != nil {
+		return topicStatus{}, err
+	}
+	for _, link := range report.Links {
+		for _, topic := range link.Topics {
+			if topic.Topic == name {
+				return topic, nil
+			}
+		}
+	}
+	return topicStatus{}, fmt.Errorf("the status does not know topic %s: %+v", name, report)
+}
+
+// expectState returns an error unless the topic and all its partitions are in a state.
+func (h *host) expectState(ctx context.Context, topic, want string) error {
+	got, err := h.topic(ctx, topic)
+	if err != nil {
+		return err
+	}
+	if got.State != want {
+		return fmt.Errorf("state of %s: got %s, want %s: %+v", topic, got.State, want, got.Partitions)
+	}
+	for _, p := range got.Partitions {
+		if p.State != want {
+			return fmt.Errorf("state of %s/%d: got %s, want %s (%s %s)", topic, p.Partition, p.State, want, p.Reason, p.Error)
+		}
+	}
+	return nil
+}
