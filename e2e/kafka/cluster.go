@@ -173,8 +173,10 @@ func (c *Cluster) Direct() []string { return c.direct() }
 func (c *Cluster) Bootstrap() string { return strings.Join(c.Brokers(), ",") }
 
 // Stop ends all processes, gives the ports back and removes the temporary directory. The brokers are killed; to see
-// them shut down in order, Stop the nodes one by one first.
-func (c *Cluster) Stop() error {
+// them shut down in order, Stop the nodes one by one first. Later calls return what the first did.
+func (c *Cluster) Stop() error { return c.once(c.stop) }
+
+func (c *Cluster) stop() error {
 	if c.client != nil {
 		c.client.Close()
 	}

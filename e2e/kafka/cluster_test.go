@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
 // start is New for the tests of this package, which -short leaves out.
@@ -318,5 +319,25 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	if _, err := openWorkDir(full, "x"); err == nil {
 		t.Error("a directory with files in it is accepted")
+	}
+}
+
+func TestProxiedListenerCanAskForAPassword(t *testing.T) {
+	c := start(t, Options{Proxy: true, Properties: map[string]string{
+		"listener.security.protocol.map":                "DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:SASL_PLAINTEXT",
+		"sasl.enabled.mechanisms":                       "PLAIN",
+		"listener.name.proxied.sasl.enabled.mechanisms": "PLAIN",
+		"listener.name.proxied.plain.sasl.jaas.config":  `org.apache.kafka.common.security.plain.PlainLoginModule required user_mirror="secret\"quoted";`,
+	}})
+	createTopic(t, c, "orders", 1)
+	for password, want := range map[string]bool{`secret"quoted`: true, "wrong": false} {
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.SASL(plain.Auth{User: "mirror", Pass: password}.AsMechanism()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Ping(limit(t)); (err == nil) != want {
+			t.Errorf("password %q: got %v, want it accepted: %t", password, err, want)
+		}
+		client.Close()
 	}
 }

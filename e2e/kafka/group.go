@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -13,6 +14,9 @@ type group struct {
 	nodes []*Node // set once, as all here
 	dir   *workDir
 	ports *portLease
+
+	stopOnce sync.Once
+	stopErr  error // set by stopOnce
 }
 
 // Node returns the node with an id of 1 to the number of nodes: the broker id, as metadata has it.
@@ -26,7 +30,7 @@ func (g *group) Nodes() []*Node { return append([]*Node(nil), g.nodes...) }
 func (g *group) Dir() string { return g.dir.path }
 
 // KeepLogs makes Stop keep configuration and logs in a temporary directory that it would remove otherwise.
-func (g *group) KeepLogs() { g.dir.keepLogs = true }
+func (g *group) KeepLogs() { g.dir.keepLogs.Store(true) }
 
 // start starts all nodes at once: none of a quorum is ready alone.
 func (g *group) start(ctx context.Context) error {
@@ -46,10 +50,16 @@ func (g *group) end() error {
 			errs = append(errs, node.Kill())
 		}
 		if node.proxy != nil {
-			errs = append(errs, node.proxy.Close())
+			node.proxy.Close()
 		}
 	}
 	return errors.Join(append(errs, g.dir.close(), g.ports.release())...)
+}
+
+// once calls stop the first time, and returns what it returned then.
+func (g *group) once(stop func() error) error {
+	g.stopOnce.Do(func() { g.stopErr = stop() })
+	return g.stopErr
 }
 
 // direct returns the addresses of the nodes themselves.

@@ -132,12 +132,18 @@ func (p *Process) Freeze() error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(freezeTimeout)
+	deadline := time.NewTimer(freezeTimeout)
+	defer deadline.Stop()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for !isStopped(p.PID()) {
-		if time.Now().After(deadline) {
+		select {
+		case <-tick.C:
+		case <-p.done:
+			return fmt.Errorf("freeze %s: it ended: %w", p.name, p.exitError())
+		case <-deadline.C:
 			return fmt.Errorf("freeze %s: still running %v after SIGSTOP", p.name, freezeTimeout)
 		}
-		time.Sleep(time.Millisecond)
 	}
 	return nil
 }

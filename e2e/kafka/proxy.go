@@ -22,8 +22,10 @@ type Proxy struct {
 
 	running sync.WaitGroup // the accept loop and every link
 
+	quit     chan struct{} // closed by Close
+	quitOnce sync.Once
+
 	mu       sync.Mutex
-	closed   bool               // guarded by mu
 	listener net.Listener       // guarded by mu; nil while cut
 	links    map[*link]struct{} // guarded by mu
 	faults   faults             // guarded by mu
@@ -66,6 +68,7 @@ func NewProxy(addr, target string) (*Proxy, error) {
 	p := &Proxy{
 		addr:    listener.Addr().String(),
 		target:  target,
+		quit:    make(chan struct{}),
 		links:   map[*link]struct{}{},
 		changed: make(chan struct{}),
 	}
@@ -143,7 +146,12 @@ func (p *Proxy) Heal() error {
 	defer p.mu.Unlock()
 	p.setLocked(faults{})
 	p.resetLocked((*link).isTorn)
-	if p.listener != nil || p.closed {
+	select {
+	case <-p.quit:
+		return nil
+	default:
+	}
+	if p.listener != nil {
 		return nil
 	}
 	listener, err := net.Listen("tcp", p.addr)
@@ -155,13 +163,10 @@ func (p *Proxy) Heal() error {
 }
 
 // Close ends the proxy and all connections, and returns when nothing of it runs any more.
-func (p *Proxy) Close() error {
-	p.mu.Lock()
-	p.closed = true
-	p.mu.Unlock()
+func (p *Proxy) Close() {
+	p.quitOnce.Do(func() { close(p.quit) })
 	p.Cut()
 	p.running.Wait()
-	return nil
 }
 
 func (p *Proxy) change(edit func(*faults)) {
@@ -205,8 +210,12 @@ func (p *Proxy) serve(listener net.Listener) {
 				return
 			}
 			if err != nil { // the connection went away before it was ours, or files ran out: ask again
-				time.Sleep(10 * time.Millisecond)
-				continue
+				select {
+				case <-p.quit:
+					return
+				case <-time.After(10 * time.Millisecond):
+					continue
+				}
 			}
 			p.running.Go(func() { p.handle(conn.(*net.TCPConn), listener) })
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // dataName is the directory, in the directory of a node, that is removed when only logs are kept.
@@ -14,7 +15,7 @@ const dataName = "data"
 type workDir struct {
 	path      string
 	temporary bool // made here, so removed here
-	keepLogs  bool
+	keepLogs  atomic.Bool
 }
 
 // openWorkDir creates the directory, which must be empty; an empty path asks for a temporary one.
@@ -57,7 +58,7 @@ func (d *workDir) close() error {
 	if !d.temporary {
 		return nil
 	}
-	if !d.keepLogs {
+	if !d.keepLogs.Load() {
 		return os.RemoveAll(d.path)
 	}
 	data, err := filepath.Glob(filepath.Join(d.path, "*", dataName))
