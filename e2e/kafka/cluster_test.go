@@ -289,6 +289,7 @@ func TestStartNamesTheReason(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts real brokers")
 	}
+	t.Setenv("TMPDIR", t.TempDir()) // the logs of a failed start stay
 	_, err := Start(t.Context(), Options{Properties: map[string]string{"log.segment.bytes": "many"}})
 	if err == nil || !strings.Contains(err.Error(), "log.segment.bytes") || !strings.Contains(err.Error(), "server.log") {
 		t.Errorf("got %v, want the bad property and the place of the log", err)
