@@ -55,7 +55,8 @@ func Sum(name string, topics []Topic) Topic {
 	}
 	sum := topics[0]
 	sum.Topic, sum.Dest, sum.Problem, sum.Partitions = name, "", "", nil
-	sum.Lost = maps.Clone(sum.Lost)
+	sum.Lost = map[mirror.Cause]int64{}
+	maps.Copy(sum.Lost, topics[0].Lost)
 	for _, t := range topics[1:] {
 		sum.State = Worse(sum.State, t.State)
 		sum.LagRecords, sum.SourceEnd, sum.Acked = addKnown(sum.LagRecords, t.LagRecords), addKnown(sum.SourceEnd, t.SourceEnd), addKnown(sum.Acked, t.Acked)

@@ -2,6 +2,7 @@ package lag
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -35,13 +36,16 @@ type Observer struct {
 	latest atomic.Pointer[Snapshot]
 }
 
-// New returns an observer that is not running.
-func New(cfg Config, log *slog.Logger) *Observer {
+// New returns an observer that is not running. It fails for a link that cannot be asked.
+func New(cfg Config, log *slog.Logger) (*Observer, error) {
 	o := &Observer{cfg: cfg, log: log}
-	for range cfg.Links {
+	for i, status := range cfg.Links {
+		if status == nil {
+			return nil, fmt.Errorf("observe link %d of %d: it has no status to ask for", i+1, len(cfg.Links))
+		}
 		o.links = append(o.links, &linkHistory{})
 	}
-	return o
+	return o, nil
 }
 
 // Run takes a snapshot at once and every second, and logs changes of state, until ctx ends. It returns nil. Call it once.

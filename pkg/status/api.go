@@ -1,0 +1,111 @@
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
+)
+
+// statusReport is the answer of /api/v1/status. Its shape is a contract: fields may be added, none changes. Every field
+// is always there; a number or time that is unknown is null, never 0.
+type statusReport struct {
+	Instance string       `json:"instance"`
+	Zone     string       `json:"zone"`
+	Version  string       `json:"version"`
+	Links    []linkReport `json:"links"`
+}
+
+type linkReport struct {
+	Name      string        `json:"name"`
+	From      string        `json:"from"`
+	To        string        `json:"to"`
+	State     mirror.State  `json:"state"`
+	Guarantee string        `json:"guarantee"`
+	Topics    []topicReport `json:"topics"`
+}
+
+type topicReport struct {
+	Topic             string            `json:"topic"`
+	Owner             string            `json:"owner"`
+	State             mirror.State      `json:"state"`
+	LagRecords        *int64            `json:"lag_records"`
+	ReplicatedThrough *time.Time        `json:"replicated_through"`
+	LossDeadline      *time.Time        `json:"loss_deadline"` // not computed yet: always unknown
+	Partitions        []partitionReport `json:"partitions"`
+}
+
+type partitionReport struct {
+	Partition       int32         `json:"partition"`
+	State           mirror.State  `json:"state"`
+	Reason          mirror.Cause  `json:"reason"`
+	Regime          string        `json:"regime"`
+	NextOffset      *int64        `json:"next_offset"`
+	CommittedOffset *int64        `json:"committed_offset"`
+	SourceEndOffset *int64        `json:"source_end_offset"`
+	Lost            *mirror.Range `json:"lost"`
+	Error           string        `json:"error"`
+	NextStep        string        `json:"next_step"`
+}
+
+// status answers with the newest snapshot; with an error when that is no evidence of the present.
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	snapshot, err := s.current()
+	if err != nil {
+		s.writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+		return
+	}
+	s.writeJSON(w, http.StatusOK, newStatusReport(snapshot))
+}
+
+func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		s.log.Error("status not encoded", "err", err)
+		http.Error(w, fmt.Sprintf("encode status: %v", err), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n')) // a client that went away is no error of ours
+}
+
+func newStatusReport(s *lag.Snapshot) statusReport {
+	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{}}
+	for _, link := range s.Links {
+		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link), Topics: []topicReport{}}
+		for _, topic := range link.Topics {
+			l.Topics = append(l.Topics, newTopicReport(link, topic))
+		}
+		report.Links = append(report.Links, l)
+	}
+	return report
+}
+
+func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
+	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords,
+		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
+	for _, p := range topic.Partitions {
+		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),
+			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, Lost: p.Lost, Error: p.Why,
+			NextStep: nextStep(link, topic, p)})
+	}
+	return t
+}
+
+func guarantee(link lag.Link) string {
+	if link.AtLeastOnce {
+		return "at-least-once"
+	}
+	return "exactly-once"
+}
+
+func regime(fresh bool) string {
+	if fresh {
+		return "fresh"
+	}
+	return "careful"
+}

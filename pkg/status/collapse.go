@@ -1,0 +1,39 @@
+package status
+
+import "tributary/pkg/lag"
+
+const (
+	// maxTopics is how many topics of a link have series of their own.
+	maxTopics = 200
+	// otherTopic is the label of all further topics together. A topic of that very name is one of them.
+	otherTopic = "_other"
+)
+
+type nameSet map[string]struct{}
+
+// collapse returns the topics to show series of, and how many of the link's are together in the last one. A topic that
+// has series of its own keeps them while it exists: a counter must not change its meaning.
+func (c *collector) collapse(link *lag.Link) (shown []lag.Topic, collapsed int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was, now := c.named[link.Name], nameSet{}
+	for _, t := range link.Topics {
+		if _, ok := was[t.Topic]; ok {
+			now[t.Topic] = struct{}{}
+		}
+	}
+	var others []lag.Topic
+	for _, t := range link.Topics {
+		if _, ok := now[t.Topic]; !ok && (len(now) >= maxTopics || t.Topic == otherTopic) {
+			others = append(others, t)
+			continue
+		}
+		now[t.Topic] = struct{}{}
+		shown = append(shown, t)
+	}
+	c.named[link.Name] = now
+	if len(others) > 0 {
+		shown = append(shown, lag.Sum(otherTopic, others))
+	}
+	return shown, len(others)
+}

@@ -1,0 +1,96 @@
+package status
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"tributary/pkg/lag"
+)
+
+// staleAfter is the age at which a snapshot stops being evidence that the process works; one is taken every second.
+const staleAfter = 30 * time.Second
+
+// errStarting says that nothing was observed yet.
+var errStarting = errors.New("starting: nothing was observed yet")
+
+// current returns the newest snapshot, and an error when there is none or it is stale.
+func (s *Server) current() (*lag.Snapshot, error) {
+	snapshot := s.snapshots()
+	if snapshot == nil {
+		return nil, errStarting
+	}
+	if age := time.Since(snapshot.Time); age >= staleAfter {
+		return snapshot, fmt.Errorf("the last look at the links is %v old: this process hangs", age.Round(time.Second))
+	}
+	return snapshot, nil
+}
+
+// livez says whether the process works. It never depends on a cluster: restarting cures no outage.
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+	_, err := s.current()
+	if errors.Is(err, errStarting) && time.Since(s.created) < staleAfter {
+		err = nil
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	writeText(w, http.StatusOK, "ok\n")
+}
+
+// result is the outcome of one check.
+type result struct {
+	name string
+	err  error
+}
+
+// readyz says whether the process does what it was configured to. It does not depend on lag or on a cluster: a mirror
+// that lags must not keep its own repair from being rolled out.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	code, verbose := http.StatusOK, r.URL.Query().Has("verbose")
+	var text strings.Builder
+	for _, result := range s.ready() {
+		switch {
+		case result.err != nil:
+			code = http.StatusServiceUnavailable
+			fmt.Fprintf(&text, "[-] %s: %v\n", result.name, result.err)
+		case verbose:
+			fmt.Fprintf(&text, "[+] %s\n", result.name)
+		}
+	}
+	if code == http.StatusOK {
+		text.WriteString("ready\n")
+	} else {
+		text.WriteString("not ready\n")
+	}
+	writeText(w, code, text.String())
+}
+
+// ready runs all checks. The first snapshot comes after the configuration was applied and every link was made.
+func (s *Server) ready() []result {
+	snapshot, err := s.current()
+	results := []result{{"config applied and observed", err}}
+	if snapshot != nil {
+		for _, link := range snapshot.Links {
+			var err error
+			if !link.Running {
+				err = errors.New("starting")
+			}
+			results = append(results, result{"link " + link.Name, err})
+		}
+	}
+	for _, check := range s.checks {
+		results = append(results, result{check.Name, check.Err()})
+	}
+	return results
+}
+
+// writeText answers. A client that went away is no error of ours.
+func writeText(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,145 @@
+package status
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
+	"tributary/pkg/lag"
+)
+
+// maxScrapes bounds the scrapes answered at a time; more are told to come back.
+const maxScrapes = 4
+
+// register adds the metrics of the snapshot, of Go and of the process to reg.
+func register(reg *prometheus.Registry, snapshots func() *lag.Snapshot) error {
+	for _, c := range []prometheus.Collector{
+		newCollector(snapshots),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func metricsHandler(reg *prometheus.Registry, log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(ownNetworkOnly(reg), promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+	})
+}
+
+// ownNetworkOnly leaves out process_network_*: it counts the whole network namespace, which is the host's.
+func ownNetworkOnly(all prometheus.Gatherer) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := all.Gather()
+		kept := families[:0]
+		for _, f := range families {
+			if !strings.HasPrefix(f.GetName(), "process_network_") {
+				kept = append(kept, f)
+			}
+		}
+		return kept, err
+	})
+}
+
+// collector draws the metrics from the newest snapshot. Before the first there is only the build.
+type collector struct {
+	snapshots func() *lag.Snapshot
+	process   []metric[*lag.Snapshot]
+	link      []metric[*lag.Link]
+	topic     []metric[*lag.Topic]
+
+	build, partitions, lost, collapsed *prometheus.Desc
+
+	mu    sync.Mutex
+	named map[string]nameSet // guarded by mu; by link: the topics that have series of their own
+}
+
+func newCollector(snapshots func() *lag.Snapshot) *collector {
+	return &collector{
+		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), named: map[string]nameSet{},
+		build:      prometheus.NewDesc("mirror_build_info", "The version of this program and of Go; always 1.", []string{"version", "go_version"}, nil),
+		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
+		lost: prometheus.NewDesc("mirror_records_lost_total",
+			"Source offsets that were gone before they were mirrored, or that the destination lost, since this process took the topic.", []string{"link", "topic", "cause"}, nil),
+		collapsed: prometheus.NewDesc("mirror_metrics_collapsed_topics",
+			"Topics beyond the limit of series, which share the topic label _other.", []string{"link"}, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range c.process {
+		out <- m.desc
+	}
+	for _, m := range c.link {
+		out <- m.desc
+	}
+	for _, m := range c.topic {
+		out <- m.desc
+	}
+	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.collapsed} {
+		out <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	s := c.snapshots()
+	version := ""
+	if s != nil {
+		version = s.Version
+	}
+	send(out, c.build, prometheus.GaugeValue, 1, version, runtime.Version())
+	if s == nil {
+		return
+	}
+	collect(out, c.process, s)
+	for i := range s.Links {
+		c.collectLink(out, &s.Links[i])
+	}
+}
+
+func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
+	collect(out, c.link, link, link.Name)
+	count := map[string]int{}
+	for _, topic := range link.Topics {
+		for _, p := range topic.Partitions {
+			count[string(p.State)]++
+		}
+	}
+	for _, state := range lag.States() {
+		send(out, c.partitions, prometheus.GaugeValue, float64(count[string(state)]), link.Name, string(state))
+	}
+	topics, collapsed := c.collapse(link)
+	send(out, c.collapsed, prometheus.GaugeValue, float64(collapsed), link.Name)
+	for i := range topics {
+		t := &topics[i]
+		collect(out, c.topic, t, link.Name, t.Topic)
+		for _, cause := range lag.Causes() {
+			send(out, c.lost, prometheus.CounterValue, float64(t.Lost[cause]), link.Name, t.Topic, string(cause))
+		}
+	}
+}
+
+// send sends one sample. One that cannot be made, such as for a name that is not UTF-8, is reported by the scrape.
+func send(out chan<- prometheus.Metric, desc *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+	m, err := prometheus.NewConstMetric(desc, kind, value, labels...)
+	if err != nil {
+		m = prometheus.NewInvalidMetric(desc, err)
+	}
+	out <- m
+}
