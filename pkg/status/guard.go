@@ -39,7 +39,7 @@ func isLocalHost(host string) bool {
 	} else if inner, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(inner, "]")
 	}
-	if strings.EqualFold(host, "localhost") {
+	if host == "" || strings.EqualFold(host, "localhost") { // a browser always names one; HTTP/1.0 health checks do not
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
