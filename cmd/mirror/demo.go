@@ -28,8 +28,9 @@ record at home is compared with its original.`,
 		if o.Records < 1 || o.Duration <= 0 {
 			return &exitError{exitUsage, errors.New("--records and --duration must be above zero")}
 		}
-		// What is shown is the point of the demo; its log speaks up only when something is wrong.
-		log, err := newLogger(cmd.ErrOrStderr(), config.Log{Level: "warn", Format: "auto"})
+		// What is shown is the point of the demo, and it warns of nothing but the outage that the demo makes itself: its
+		// log speaks up only when something is wrong.
+		log, err := newLogger(cmd.ErrOrStderr(), config.Log{Level: "error", Format: "auto"})
 		if err != nil {
 			return err
 		}
