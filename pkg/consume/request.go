@@ -25,7 +25,7 @@ type fetchEncoder struct {
 	version     int16 // of the request encoded last
 	correlation int32
 	rotation    int
-	req         kmsg.FetchRequest
+	req         *kmsg.FetchRequest // made by kmsg: a zero one has tagged fields that are not at their defaults, and brokers hang up on it
 	frame       []byte
 }
 
@@ -38,7 +38,10 @@ func (c *fetchEncoder) request(asked []asked, newest int16) []byte {
 	if newest < byIDVersion || anyWithoutID(asked) {
 		c.version = byNameVersion
 	}
-	r := &c.req
+	if c.req == nil {
+		c.req = kmsg.NewPtrFetchRequest()
+	}
+	r := c.req
 	r.SetVersion(c.version)
 	r.ReplicaID, r.MaxWaitMillis, r.MinBytes, r.MaxBytes = consumerReplica, int32(c.wait.Milliseconds()), 1, int32(c.responseBytes)
 	r.IsolationLevel, r.SessionID, r.SessionEpoch = readCommitted, 0, -1

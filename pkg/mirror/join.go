@@ -65,8 +65,8 @@ func (p *Pipeline) apply(tail *protocol.Tail, epoch int32) {
 	p.scanned.Sequence, p.scanned.DestEpoch = tail.Sequence(), epoch
 	p.scanned.Dest = max(p.position.Dest, tail.Dest)
 	p.skip, p.sequence = tail.Records, tail.Sequence()
-	if tail.MaxTimestamp > 0 {
-		p.ackedMax = tail.MaxTimestamp
+	if tail.Dest != 0 {
+		p.acked, p.ackedMax = true, tail.MaxTimestamp
 	}
 	if tail.Records > 0 {
 		p.disorders = 0

@@ -62,6 +62,7 @@ type Pipeline struct {
 	run        protocol.Run
 	flight     uint64 // answers to batches of an earlier flight are void
 	joined     bool   // a produce lane has checked the destination and may take batches
+	tried      bool   // something was sent since the partition was started
 	opening    bool   // no batch went since it joined
 	need       protocol.Recovery
 	destEpoch  int32 // leader epoch of the destination partition when it joined
@@ -76,7 +77,8 @@ type Pipeline struct {
 	scanned  protocol.Position // what the last scan found; its Sequence is reached when skip is 0
 	saved    protocol.Position
 	savedAt  time.Time
-	ackedMax int64 // greatest timestamp of the last acknowledged batch, ms; 0 none
+	acked    bool  // a last acknowledged batch is known
+	ackedMax int64 // its greatest timestamp, ms
 	lastAck  time.Time
 	counters Counters
 
@@ -114,7 +116,7 @@ func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool)
 		p.need = protocol.Resend // nothing is counted: the sequence begins at 0 with a new epoch or producer
 	}
 	p.rewind(at)
-	p.started, p.joined, p.blockedSince = true, false, time.Now()
+	p.started, p.joined, p.tried, p.blockedSince = true, false, false, time.Now()
 }
 
 // rewind makes at the place to read and write from, and voids what is under way.

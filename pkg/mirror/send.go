@@ -37,8 +37,7 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 	ages.Batch, ages.First = p.old(b.max, now), p.old(b.first, now)
 	step := protocol.Next(p.run, ages, w.sent)
 	if step == protocol.Calm {
-		p.detach(protocol.ScanCalm)
-		p.window.drop()
+		p.detach(p.calm())
 		p.restartAtPosition()
 	}
 	if step != protocol.Send {
@@ -49,15 +48,24 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 		p.trouble("ownership cannot be proven at the moment")
 		return Taken{}, protocol.Wait
 	}
-	p.opening = false
+	p.opening, p.tried = false, true
 	w.sent++
 	b.hold.Retain()
 	return Taken{*b, p.flight}, protocol.Send
 }
 
+// calm is how a partition waits until no old request can be under way. What is not counted may have sent something of its
+// window before: it must not send other records under the same sequences, so it takes a new epoch.
+func (p *Pipeline) calm() protocol.Recovery {
+	if p.uncounted && p.tried {
+		return protocol.Restart
+	}
+	return protocol.ScanCalm
+}
+
 // ages tells of the last acknowledged batch and of those in flight.
 func (p *Pipeline) ages(now time.Time) protocol.Ages {
-	a := protocol.Ages{LastAcked: p.ackedMax > 0 && p.old(p.ackedMax, now)}
+	a := protocol.Ages{LastAcked: p.acked && p.old(p.ackedMax, now)}
 	for i := range p.window.sent {
 		a.InFlight = a.InFlight || p.old(p.window.at(i).max, now)
 	}
@@ -137,7 +145,7 @@ func (p *Pipeline) acknowledge(base int64, now time.Time) {
 	p.position.Sequence = batch.AddSequence(b.Sequence, b.Records)
 	p.position.Dest = base + int64(b.Records)
 	p.position.DestEpoch = p.destEpoch
-	p.ackedMax, p.lastAck, p.disorders, p.destTrouble = b.max, now, 0, ""
+	p.acked, p.ackedMax, p.lastAck, p.disorders, p.destTrouble = true, b.max, now, 0, ""
 	p.counters.RecordsAcked += int64(b.Records)
 	p.counters.BytesAcked += int64(len(b.Bytes))
 }
@@ -175,8 +183,7 @@ func (p *Pipeline) RetryIn(now time.Time) time.Duration {
 
 // deny waits for a right or a topic to come back: nothing was appended.
 func (p *Pipeline) deny(code int16, now time.Time) {
-	p.detach(protocol.ScanFast)
-	p.restartAtPosition()
+	p.giveUp()
 	p.retryAt = now.Add(deniedPause)
 	p.trouble(fmt.Sprintf("%s: WRITE on topic %s at %s", p.link.codeName(code), p.dest.Topic, p.link.cfg.To))
 }
@@ -252,6 +259,12 @@ func (p *Pipeline) shed(now time.Time) bool {
 	if p.window.sent > 0 {
 		return false // answers are still to come; the connection's deadline bounds the wait
 	}
+	p.giveUp()
+	return true
+}
+
+// giveUp drops the window, whatever of it was sent, to find out later what became of it.
+func (p *Pipeline) giveUp() {
 	kind := protocol.ScanFast
 	if p.uncounted {
 		kind = protocol.Restart
@@ -259,5 +272,4 @@ func (p *Pipeline) shed(now time.Time) bool {
 	p.run = protocol.Start()
 	p.detach(kind)
 	p.restartAtPosition()
-	return true
 }

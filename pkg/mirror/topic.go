@@ -207,6 +207,9 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 		id, known := ids.Partitions[p]
 		switch {
 		case known:
+		case found && template.Compacted: // a position does not prove which epoch was the newest
+			starts[i] = beginning{cause: CauseBadPosition, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
+			continue
 		case found: // the store was lost: the position proves the identity
 			id = template
 			id.DestPartition = t.destPartition(template, p, destPartitions)
@@ -263,7 +266,11 @@ func (t *topic) planPlain(ctx context.Context, template protocol.Identity, parti
 func (t *topic) beginning(id *protocol.Identity, saved protocol.Position, found bool) beginning {
 	b := beginning{id: *id, at: id.Begin(saved, found)}
 	b.saved = found && b.at == saved
-	if id.Compacted {
+	switch {
+	case !id.Compacted:
+	case id.Exhausted():
+		b.cause, b.why = CauseSequenceHole, "the producer epochs of this partition are used up, one per start of a compacted source"
+	default:
 		b.id, b.at = id.NextEpoch(b.at)
 	}
 	return b
