@@ -1,9 +1,11 @@
 package consume
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"tributary/pkg/batch"
@@ -207,6 +209,8 @@ func (w *walker) partition(r *reader) walkState {
 		h.aborted = append(h.aborted, mirror.Aborted{Producer: r.int64(), First: r.int64()})
 		r.tags(nil)
 	}
+	// Brokers list transactions in the order in which they ended.
+	slices.SortFunc(h.aborted, func(a, b mirror.Aborted) int { return cmp.Compare(a.First, b.First) })
 	r.int32() // preferred replica
 	h.bytes = r.count()
 	return atRecords
