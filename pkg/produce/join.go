@@ -1,6 +1,7 @@
 package produce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,9 @@ func (l *lane) joinCalmly(ctx context.Context, address string, list []*joiner) {
 func (l *lane) finish(ctx context.Context, list []*joiner, err error) {
 	if ctx.Err() != nil {
 		for _, j := range list {
-			l.join(j.e)
+			if j.e != nil {
+				l.join(j.e)
+			}
 		}
 		return
 	}
@@ -130,9 +133,10 @@ func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) er
 		return err
 	}
 	defer conn.Close()
+	some := apart(list)[0] // every partition is in it once
 	ask := func() (time.Duration, error) {
 		begun := time.Now()
-		_, err := l.logEnds(ctx, conn, list)
+		_, err := l.logEnds(ctx, conn, some)
 		return time.Since(begun), err
 	}
 	if _, err := ask(); err != nil {
@@ -156,18 +160,47 @@ var errNoLeader = errors.New("no leader is known")
 // find asks the leader what each of list has to know, and lets those join for which it is answered. The error is the
 // first reason why some did not.
 func (l *lane) find(ctx context.Context, address string, list []*joiner) error {
-	for _, j := range list {
-		leader, _, ok := l.sink.Leader(j.e.dest.Topic, j.e.dest.Partition)
-		if !ok || leader.Broker != l.broker {
-			return fmt.Errorf("%s/%d: %w", j.e.dest.Topic, j.e.dest.Partition, errNoLeader)
-		}
-		j.at = leader
-	}
 	conn, err := l.sink.cluster.Dial(ctx, address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	var first error
+	for _, some := range apart(list) {
+		if err := l.findOn(ctx, conn, some); first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// apart divides list so that no part names a destination partition twice: brokers answer once for each, or refuse.
+func apart(list []*joiner) [][]*joiner {
+	var parts [][]*joiner
+	times := map[mirror.TopicPartition]int{}
+	for _, j := range list {
+		k := times[j.e.dest]
+		times[j.e.dest]++
+		if k == len(parts) {
+			parts = append(parts, nil)
+		}
+		parts[k] = append(parts[k], j)
+	}
+	return parts
+}
+
+// findOn is find for partitions that are all different.
+func (l *lane) findOn(ctx context.Context, conn *kafka.Conn, all []*joiner) error {
+	var list []*joiner
+	for _, j := range all {
+		leader, id, ok := l.sink.Leader(j.e.dest.Topic, j.e.dest.Partition)
+		if !ok || leader.Broker != l.broker {
+			return fmt.Errorf("%s/%d: %w", j.e.dest.Topic, j.e.dest.Partition, errNoLeader)
+		}
+		if j.at = leader; !l.recreated(j, id) {
+			list = append(list, j)
+		}
+	}
 	first := l.checkEpochs(ctx, conn, list)
 	if err := l.findEnds(ctx, conn, list); first == nil {
 		first = err
@@ -192,8 +225,8 @@ func (l *lane) find(ctx context.Context, address string, list []*joiner) error {
 	return first
 }
 
-// checkEpochs halts those whose acknowledged records are gone: the leader epoch under which they were acknowledged ends
-// below them (rule T). j.end becomes -1 where the question was not answered.
+// checkEpochs halts those whose acknowledged records are gone (rule T). That is asked by the leader epoch under which they
+// were acknowledged: where it ends behind them nothing is lost. j.end becomes -1 where the question was not answered.
 func (l *lane) checkEpochs(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
 	var ask []*joiner
 	for _, j := range list {
@@ -204,18 +237,23 @@ func (l *lane) checkEpochs(ctx context.Context, conn *kafka.Conn, list []*joiner
 		}
 	}
 	ends, err := epochEnds(ctx, conn, ask, func(j *joiner) int32 { return j.plan.Position.DestEpoch })
+	if err != nil {
+		return err
+	}
 	for i, j := range ask {
-		if err != nil || ends[i].err != nil {
-			if err == nil {
-				err = ends[i].err
-			}
-			continue
+		gone, failed := false, ends[i].err
+		if failed == nil && ends[i].end < j.plan.Position.Dest {
+			gone, failed = l.gone(ctx, conn, j)
 		}
-		j.end = 0
-		if at := j.plan.Position; ends[i].end < at.Dest {
+		switch at := j.plan.Position; {
+		case failed != nil:
+			err = cmp.Or(err, failed)
+		case gone:
 			j.e.p.Halt(mirror.CauseDestinationTruncated, fmt.Sprintf("%s lost acknowledged records of %s/%d: they ended at offset %d under leader epoch %d, which now ends at %d",
 				l.sink.cluster.Name(), j.e.dest.Topic, j.e.dest.Partition, at.Dest, at.DestEpoch, ends[i].end), nil)
 			j.settle()
+		default:
+			j.end = 0
 		}
 	}
 	return err

@@ -45,8 +45,8 @@ func newLane(s *Sink, broker int32) *lane {
 func (l *lane) Add(e *entry) {
 	l.mu.Lock()
 	l.members[e] = true
-	l.mu.Unlock()
 	e.lane.Store(l)
+	l.mu.Unlock()
 	l.join(e)
 }
 
@@ -54,35 +54,49 @@ func (l *lane) Add(e *entry) {
 func (l *lane) Remove(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.members[e] {
+		return
+	}
 	delete(l.members, e)
 	e.lane.CompareAndSwap(l, nil)
+	// Nothing of e stays here: the lane that gets it next starts its own lists of it.
+	is := func(other *entry) bool { return other == e }
+	l.readied, l.joiners = slices.DeleteFunc(l.readied, is), slices.DeleteFunc(l.joiners, is)
+	l.later = slices.DeleteFunc(l.later, func(d delayed) bool { return d.e == e })
+	e.queued.Store(false)
+	e.joining.Store(false)
 }
 
+// ready queues e for the writer. What is not a member is passed over: it is queued where it is one.
 func (l *lane) ready(e *entry) {
-	if !e.queued.CompareAndSwap(false, true) {
+	if e.queued.Load() {
 		return
 	}
 	l.mu.Lock()
-	l.readied = append(l.readied, e)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.members[e] && e.queued.CompareAndSwap(false, true) {
+		l.readied = append(l.readied, e)
+	}
 }
 
 func (l *lane) kick() { signal(l.wake) }
 
+// join queues e to join; like ready, only a member.
 func (l *lane) join(e *entry) {
-	if !e.joining.CompareAndSwap(false, true) {
-		return
-	}
 	l.mu.Lock()
-	l.joiners = append(l.joiners, e)
+	if l.members[e] && e.joining.CompareAndSwap(false, true) {
+		l.joiners = append(l.joiners, e)
+	}
 	l.mu.Unlock()
 	signal(l.joinUp)
 }
 
-// lookLater puts e aside until at.
+// lookLater puts e aside until at; like ready, only a member.
 func (l *lane) lookLater(e *entry, at time.Time, join bool) {
 	l.mu.Lock()
-	l.later = append(l.later, delayed{e, at, join})
+	if l.members[e] {
+		l.later = append(l.later, delayed{e, at, join})
+	}
 	l.mu.Unlock()
 	l.kick()
 }

@@ -175,7 +175,7 @@ func fold(tail *protocol.Tail, records []byte, next, end int64) (int64, error) {
 			continue
 		}
 		err = tail.Add(protocol.Header{ProducerID: b.ProducerID(), ProducerEpoch: b.ProducerEpoch(), Sequence: b.BaseSequence(),
-			Records: b.Count(), MaxTimestamp: b.MaxTimestamp(), Next: next})
+			Records: b.LastOffsetDelta() + 1, MaxTimestamp: b.MaxTimestamp(), Next: next})
 		if err != nil {
 			return next, err
 		}

@@ -112,11 +112,19 @@ func (s *session) row() *request {
 		r = &request{}
 	}
 	r.items, r.bytes = r.items[:0], 0
+	number := l.sink.rows.Add(1)
 	kept := l.working[:0]
 	for i, e := range l.working {
 		if r.bytes >= maxRequestBytes {
 			kept = append(kept, l.working[i:]...)
 			break
+		}
+		if e.lane.Load() != l {
+			continue // it has moved on
+		}
+		if e.slot.row.Load() == number {
+			kept = append(kept, e)
+			continue
 		}
 		e.queued.Store(false) // before Take, so that a batch that comes after it queues e again
 		taken, step := e.p.Take(now)
@@ -124,6 +132,7 @@ func (s *session) row() *request {
 		case protocol.Send:
 			r.items = append(r.items, item{e, taken})
 			r.bytes += len(taken.Bytes)
+			e.slot.row.Store(number)
 			if e.queued.CompareAndSwap(false, true) {
 				kept = append(kept, e)
 			}
@@ -163,18 +172,16 @@ func (s *session) send(requests []*request) error {
 	l.inFlight += len(requests)
 	patience := s.patience(now)
 	l.mu.Unlock()
-	if first {
-		if err := s.conn.SetReadDeadline(now.Add(patience)); err != nil {
-			return err
-		}
-	}
-	if err := s.conn.SetWriteDeadline(now.Add(patience)); err != nil {
-		return err
-	}
 	for _, r := range requests {
 		r.sentAt = now
 	}
-	err := s.conn.WriteVec(l.encoder.vector())
+	err := s.conn.SetWriteDeadline(now.Add(patience))
+	if err == nil && first {
+		err = s.conn.SetReadDeadline(now.Add(patience))
+	}
+	if err == nil {
+		err = s.conn.WriteVec(l.encoder.vector())
+	}
 	for _, r := range requests {
 		for i := range r.items {
 			r.items[i].taken.Hold().Release()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
@@ -20,16 +21,18 @@ type Sink struct {
 	cluster *kafka.Cluster
 	log     *slog.Logger
 	router  *catalog.Router[*entry]
+	rows    atomic.Uint64 // numbers requests
 
 	mu      sync.RWMutex
-	entries map[*mirror.Pipeline]*entry // guarded by mu
-	lanes   []*lane                     // guarded by mu
+	entries map[*mirror.Pipeline]*entry     // guarded by mu
+	slots   map[mirror.TopicPartition]*slot // guarded by mu; kept, as there are no more than destination partitions
+	lanes   []*lane                         // guarded by mu
 }
 
 // NewSink returns a sink that sends once Run is called.
 func NewSink(cluster *kafka.Cluster, watcher *catalog.Watcher, log *slog.Logger) *Sink {
 	s := &Sink{Watcher: watcher, admin: admin{cluster, watcher}, cluster: cluster, log: log.With("cluster", cluster.Name()),
-		entries: map[*mirror.Pipeline]*entry{}}
+		entries: map[*mirror.Pipeline]*entry{}, slots: map[mirror.TopicPartition]*slot{}}
 	s.router = catalog.NewRouter(watcher, s.newLane, func(e *entry) mirror.TopicPartition { return e.dest })
 	return s
 }
@@ -53,7 +56,11 @@ func (s *Sink) Attach(p *mirror.Pipeline) {
 	s.mu.Lock()
 	e := s.entries[p]
 	if e == nil {
-		e = &entry{p: p, dest: p.Dest()}
+		e = &entry{p: p, dest: p.Dest(), slot: s.slots[p.Dest()]}
+		if e.slot == nil {
+			e.slot = &slot{}
+			s.slots[e.dest] = e.slot
+		}
 		s.entries[p] = e
 	}
 	s.mu.Unlock()
@@ -79,8 +86,15 @@ func (s *Sink) Ready(p *mirror.Pipeline) {
 	if e == nil {
 		return
 	}
-	if l := e.lane.Load(); l != nil {
+	for {
+		l := e.lane.Load()
+		if l == nil {
+			return // it is looked at when it has joined a lane
+		}
 		l.ready(e)
+		if e.lane.Load() == l {
+			return
+		}
 	}
 }
 
