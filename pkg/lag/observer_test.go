@@ -183,6 +183,7 @@ func TestTopicWatermark(t *testing.T) {
 		{90, topic("clicks", partition(0, caughtUp, 6, 6), partition(1, caughtUp, 3, 3), partition(2, copying, 0, 9)), 50},
 		{91, topic("clicks", partition(0, caughtUp, 6, 6), partition(1, caughtUp, 3, 3), partition(2, caughtUp, 9, 9)), 91},
 		{40, topic("clicks", partition(0, waiting, 6, -1), partition(1, waiting, 3, -1), partition(2, waiting, 9, -1)), 40},
+		{30, problem, 30},
 	} {
 		h.set(link(step.status))
 		o.observe(second(step.at))
@@ -229,8 +230,9 @@ func TestLost(t *testing.T) {
 		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 10}), halt(1, mirror.CauseTruncated, &mirror.Range{From: 5, To: 6})), 5, 1},
 		{topic("clicks", partition(0, copying, 10, 12), partition(1, copying, 6, 6)), 5, 1},
 		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 12, To: 13}), partition(1, copying, 6, 6)), 6, 1},
-		{topic("clicks", halt(0, mirror.CauseTruncated, &mirror.Range{From: 13, To: 12}), partition(1, copying, 6, 6)), 6, 1},
-		{topic("clicks", halt(0, mirror.CauseBadRecord, nil), partition(1, copying, 6, 6)), 6, 1},
+		{topic("clicks", halt(0, mirror.CauseTruncated, &mirror.Range{From: 12, To: 14}), partition(1, copying, 6, 6)), 6, 3},
+		{topic("clicks", halt(0, mirror.CauseTruncated, &mirror.Range{From: 14, To: 12}), partition(1, copying, 6, 6)), 6, 3},
+		{topic("clicks", halt(0, mirror.CauseBadRecord, nil), partition(1, copying, 6, 6)), 6, 3},
 	} {
 		h.set(link(step.status))
 		o.observe(second(i))

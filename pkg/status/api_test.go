@@ -1,0 +1,115 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+
+	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
+)
+
+func TestStatusGolden(t *testing.T) {
+	s := newServer(t, freshly(full()))
+	code, body := get(s, "/api/v1/status")
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(body), "", " "); err != nil || code != 200 {
+		t.Fatalf("%d, %v: %s", code, err, body)
+	}
+	golden(t, "status.json", indented.String())
+}
+
+// contract is the shape the design promises: every key of every level.
+const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"",
+ "topics":[{"topic":"","owner":"","state":"","lag_records":0,"replicated_through":"","loss_deadline":"",
+  "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,
+   "lost":{"from":0,"to":0},"error":"","next_step":""}]}]}]}`
+
+func TestStatusHasTheShapeOfTheContract(t *testing.T) {
+	s := full()
+	s.Links = s.Links[:1]
+	s.Links[0].Topics = s.Links[0].Topics[:1]
+	s.Links[0].Topics[0].Partitions = s.Links[0].Topics[0].Partitions[1:]
+	body, err := json.Marshal(newStatusReport(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := keys(t, body), keys(t, []byte(contract)); !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// keys returns the path of every key of a JSON value, sorted.
+func keys(t *testing.T, text []byte) []string {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	var visit func(path string, value any)
+	visit = func(path string, value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for key, inner := range value {
+				found[path+"."+key] = true
+				visit(path+"."+key, inner)
+			}
+		case []any:
+			for _, inner := range value {
+				visit(path+"[]", inner)
+			}
+		}
+	}
+	visit("", value)
+	return slices.Sorted(maps.Keys(found))
+}
+
+func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
+	body, err := json.Marshal(newStatusReport(&lag.Snapshot{Links: []lag.Link{{Name: "up", Topics: []lag.Topic{{Topic: "a", Partitions: []lag.Partition{{}}}, {Topic: "b"}}}, {Name: "down"}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","topics":[` +
+		`{"topic":"a","owner":"","state":"","lag_records":null,"replicated_through":null,"loss_deadline":null,"partitions":[` +
+		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"lost":null,"error":"","next_step":""}]},` +
+		`{"topic":"b","owner":"","state":"","lag_records":null,"replicated_through":null,"loss_deadline":null,"partitions":[]}]},` +
+		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","topics":[]}]}`
+	if string(body) != want {
+		t.Errorf("got\n%s\nwant\n%s", body, want)
+	}
+	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","links":[]}` {
+		t.Errorf("without links: %s, %v", body, err)
+	}
+}
+
+func TestStatusBeforeTheFirstSnapshot(t *testing.T) {
+	s := newServer(t, func() *lag.Snapshot { return nil })
+	if code, body := get(s, "/api/v1/status"); code != 503 || body != `{"error":"starting: nothing was observed yet"}`+"\n" {
+		t.Errorf("%d, %q", code, body)
+	}
+}
+
+func TestEveryHaltHasANextStep(t *testing.T) {
+	link, topic := lag.Link{Name: "up", From: "edge", To: "region"}, lag.Topic{Topic: "clicks", Dest: "region.clicks"}
+	skip := "mirror skip up clicks/3 --i-accept-loss"
+	want := map[mirror.Cause]string{mirror.CauseRetention: skip, mirror.CauseTruncated: skip, mirror.CauseBadRecord: skip,
+		mirror.CauseTooLarge:     "raise max.message.bytes of region.clicks at region, or: " + skip,
+		mirror.CauseWrongCluster: "correct the brokers of edge and region in the configuration"}
+	for _, cause := range lag.Causes() {
+		wanted, ok := want[cause]
+		if !ok {
+			wanted = "mirror doctor up"
+		}
+		if got := nextStep(link, topic, lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: cause}); got != wanted {
+			t.Errorf("%s: %q, want %q", cause, got, wanted)
+		}
+	}
+	for _, state := range lag.States() {
+		if got := nextStep(link, topic, lag.Partition{State: state}); (got != "") != (state == mirror.StateHalted) {
+			t.Errorf("%s: %q", state, got)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package status
+
+import (
+	"flag"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
+)
+
+// update rewrites the golden files.
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; see what -update makes of it. got\n%s", name, got)
+	}
+}
+
+func number64(v int64) *int64 { return &v }
+
+func moment(s int) *time.Time {
+	t := time.Unix(1_700_000_000+int64(s), 250_000_000).UTC()
+	return &t
+}
+
+// full is a snapshot with everything: known, unknown, halted, a link without topics.
+func full() *lag.Snapshot {
+	halted := lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: mirror.CauseRetention, Why: "the source deleted the records from offset 60000 to 60900 before they were read",
+		Lost: &mirror.Range{From: 60000, To: 60900}, Fresh: true, Next: number64(60000), Committed: number64(60000), SourceEnd: number64(61000), Lag: number64(1000), ReplicatedThrough: moment(-3600)}
+	clicks := lag.Topic{Topic: "clicks", Dest: "clicks", Owner: "ad-17", State: mirror.StateHalted, LagRecords: number64(1000), SourceEnd: number64(61000), Acked: number64(60000),
+		ReplicatedThrough: moment(-3600), LastAck: moment(-3500), Lost: map[mirror.Cause]int64{mirror.CauseRetention: 900},
+		Counters:   mirror.Counters{RecordsAcked: 11, BytesAcked: 12, RecordsFetched: 13, BytesFetched: 14, Resends: 15, Scans: 16},
+		Partitions: []lag.Partition{{Partition: 2, State: mirror.StateCaughtUp, Fresh: true, Next: number64(0), Committed: number64(0), SourceEnd: number64(0), Lag: number64(0), ReplicatedThrough: moment(0)}, halted}}
+	dark := lag.Topic{Topic: "dark", Dest: "dark", Owner: "ad-17", State: mirror.StateWaiting, Lost: map[mirror.Cause]int64{},
+		Partitions: []lag.Partition{{State: mirror.StateWaiting, Why: "dial <region-1:9093>: refused"}}}
+	return &lag.Snapshot{Time: *moment(0), Instance: "ad-17", Zone: "us-east-1a", Version: "v1", BudgetTotal: 64 << 20, BudgetUsed: number64(1 << 20),
+		Links: []lag.Link{
+			{Name: "up", From: "edge", To: "region", State: mirror.StateHalted, Running: true, LastSave: moment(-1), Topics: []lag.Topic{clicks, dark}},
+			{Name: "down", From: "region", To: "edge", AtLeastOnce: true, State: mirror.StateStarting},
+		}}
+}
+
+// freshly returns a snapshot function whose answer was always taken just now.
+func freshly(s *lag.Snapshot) func() *lag.Snapshot {
+	return func() *lag.Snapshot {
+		now := *s
+		now.Time = time.Now()
+		return &now
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// newServer returns a server that listens on a free loopback port and does not run.
+func newServer(t *testing.T, snapshots func() *lag.Snapshot, checks ...Check) *Server {
+	t.Helper()
+	s, err := New(Config{Listen: "127.0.0.1:0", Checks: checks}, snapshots, prometheus.NewRegistry(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.listener.Close() }) // it may have been closed by Run
+	return s
+}
+
+// ask gives a request to the server's handler.
+func ask(s *Server, method, target, host string) (code int, header http.Header, body string) {
+	request := httptest.NewRequest(method, target, nil)
+	request.Host = host
+	recorder := httptest.NewRecorder()
+	s.server.Handler.ServeHTTP(recorder, request)
+	return recorder.Code, recorder.Header(), recorder.Body.String()
+}
+
+func get(s *Server, target string) (code int, body string) {
+	code, _, body = ask(s, http.MethodGet, target, "localhost:9464")
+	return code, body
+}
+
+// read returns the body of a response.
+func read(t *testing.T, r *http.Response) string {
+	t.Helper()
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimRight(string(body), "\n")
+}
