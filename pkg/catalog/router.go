@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -127,4 +128,24 @@ func (r *Router[P]) Follow(p P) (moved bool) {
 	delete(r.at, p)
 	r.place(p)
 	return true
+}
+
+// Pause waits for d. Meanwhile, as often as more is known of the cluster, members that have another leader by now move to
+// its lane. It returns false when ctx ended.
+func (r *Router[P]) Pause(ctx context.Context, d time.Duration, members func() []P) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		_, changed, _ := r.watcher.Catalog()
+		for _, p := range members() {
+			r.Follow(p)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-changed:
+		}
+	}
 }

@@ -68,10 +68,9 @@ func (f *fetcher) run(ctx context.Context) {
 		if time.Since(begun) > time.Second {
 			backoff.Reset()
 		}
-		if backoff.Wait(ctx) != nil {
+		if !l.source.router.Pause(ctx, backoff.Next(), l.all) {
 			return
 		}
-		l.follow()
 	}
 }
 
@@ -104,18 +103,14 @@ func (f *fetcher) dial(ctx context.Context) (*kafka.Conn, error) {
 // next waits until there is something to ask for.
 func (f *fetcher) next(ctx context.Context) error {
 	for {
-		var leftOut bool
-		f.asked, leftOut = f.lane.collect(f.asked[:0], f.cold, time.Now())
-		f.encoder.wait = f.patience(leftOut)
+		f.asked, f.encoder.wait = f.lane.collect(f.asked[:0], f.cold, time.Now())
+		f.lane.followStrays()
 		pause := time.Until(f.pausing)
 		if len(f.asked) > 0 && pause <= 0 {
 			return nil
 		}
 		if len(f.asked) == 0 {
-			pause = time.Second
-			if leftOut && !f.cold {
-				pause = errorPause
-			}
+			pause = min(f.encoder.wait, time.Second)
 		}
 		f.intake.Kick()
 		select {
@@ -125,16 +120,6 @@ func (f *fetcher) next(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
-}
-
-func (f *fetcher) patience(leftOut bool) time.Duration {
-	switch {
-	case f.cold:
-		return coldWait
-	case leftOut:
-		return leftOutWait
-	}
-	return hotWait
 }
 
 // fetch sends one request and takes in its response.

@@ -18,7 +18,7 @@ const (
 	minPartitionBytes = 1 << 20 // of one partition in a response
 	batchesPerFetch   = 8       // a partition's part holds at least so many of its batches: the tail cut off is read in vain
 	hotWait           = 500 * time.Millisecond
-	leftOutWait       = 10 * time.Millisecond // while a partition is left out of the fetch, it must not wait for long
+	fullPause         = 10 * time.Millisecond // of a partition whose window is full
 	coldWait          = 10 * time.Second
 	coldAfter         = 10 * time.Second // without records a partition moves to the cold fetch
 	manyPartitions    = 1000             // with more than that in a fetch, fetches are at least crowdPause apart
@@ -53,6 +53,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	members []*entry // guarded by mu
+	strays  []*entry // guarded by mu: members that another broker leads by now
 }
 
 func newLane(s *Source, broker int32) *lane {
@@ -113,9 +114,13 @@ type asked struct {
 	failed     int16 // the broker's error code for it
 }
 
-// collect lists what the next fetch asks for. leftOut says that a partition wants no more at the moment or is in error,
-// so that the fetch must come back soon; soonest is when the first of those in error is to be tried again.
-func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, leftOut bool) {
+// collect lists what the next fetch asks for. wait is how long the fetch may wait for records: a partition that is left
+// out of it because its window is full, or that is in error, must not wait for long.
+func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait time.Duration) {
+	wait = hotWait
+	if cold {
+		wait = coldWait
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.members {
@@ -123,23 +128,26 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, leftO
 			continue
 		}
 		if now.Before(e.retryAt) {
-			leftOut = true
+			wait = min(wait, errorPause)
 			continue
 		}
-		next, epoch, generation, ok := e.p.FetchFrom()
-		if !ok {
-			leftOut = true
+		next, epoch, generation, appetite := e.p.FetchFrom()
+		if appetite == mirror.Full {
+			wait = min(wait, fullPause)
+		}
+		if appetite != mirror.Hungry {
 			continue
 		}
 		leader, id, known := l.source.Leader(e.tp.Topic, e.tp.Partition)
 		if !known || leader.Broker != l.broker {
-			e.retryAt, leftOut = now.Add(errorPause), true
+			e.retryAt, wait = now.Add(errorPause), min(wait, errorPause)
+			l.strays = append(l.strays, e)
 			continue
 		}
 		e.cold = cold
 		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation})
 	}
-	return list, leftOut
+	return list, wait
 }
 
 // heard notes that records of e came, which makes it hot; warm says that it was cold before.
@@ -167,9 +175,13 @@ func (l *lane) thaw() {
 	}
 }
 
-// follow moves members whose leader is another broker by now.
-func (l *lane) follow() {
-	for _, e := range l.all() {
+// followStrays moves what the last collect came upon. A partition's refusal may come before the news of its new leader.
+func (l *lane) followStrays() {
+	l.mu.Lock()
+	list := l.strays
+	l.strays = nil
+	l.mu.Unlock()
+	for _, e := range list {
 		l.source.router.Follow(e)
 	}
 }

@@ -54,14 +54,28 @@ func NewIntake(budget *Budget) *Intake {
 	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed), active: map[int64]bool{}}
 }
 
-// FetchFrom says where to read p from and the leader epoch of the record before it. ok is false while the partition
-// wants nothing: not started, halted, or enough is queued.
-func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, ok bool) {
+// Appetite says whether a partition wants to be fetched.
+type Appetite uint8
+
+// Appetites.
+const (
+	Hungry Appetite = iota
+	Full            // enough is queued; it wants more within moments
+	Away            // not started, halted, or without a produce lane; Source.Wake says when that changes
+)
+
+// FetchFrom says whether to read p, from where, and under which leader epoch the record before was read.
+func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a Appetite) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	ok = p.active() && p.joined && p.window.bytes <= maxQueuedBytes
-	p.leftOut = !ok
-	return p.next, p.nextEpoch, p.generation, ok
+	switch {
+	case !p.active() || !p.joined:
+		a = Away
+	case p.window.bytes > maxQueuedBytes:
+		a = Full
+	}
+	p.leftOut = a != Hungry
+	return p.next, p.nextEpoch, p.generation, a
 }
 
 // Begin starts p's part of a response to a fetch of the given generation, and says whether its batches are wanted.

@@ -53,7 +53,7 @@ const (
 	startAtOnce    = 8 // topics that are started at a time
 	drainPoll      = 5 * time.Millisecond
 	defaultDrain   = 30 * time.Second
-	startTopicTime = 60 * time.Second
+	startTopicTime = 20 * time.Second
 )
 
 // Link mirrors the matching topics of one cluster to another.

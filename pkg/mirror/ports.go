@@ -70,7 +70,8 @@ type Sink interface {
 	Limits(ctx context.Context, topic string) (Limits, error)
 	// Ends asks the leaders; it waits out an election rather than answer with a watermark that may still rise (KIP-207).
 	Ends(ctx context.Context, topic string, partitions []int32) ([]End, error)
-	// CreateTopic and GrowTopic return nil too when there is nothing left to do.
+	// CreateTopic and GrowTopic return nil too when there is nothing left to do. -1 partitions or replicas are the
+	// destination's default.
 	CreateTopic(ctx context.Context, topic string, partitions int, replication int, settings map[string]string) error
 	GrowTopic(ctx context.Context, topic string, partitions int) error
 	// NewProducerID returns a producer id that nobody has.

@@ -131,6 +131,9 @@ func (t *topic) prepare(ctx context.Context, partitions int, to *Catalog) (Topic
 		if compacted[t.name] {
 			settings["cleanup.policy"] = "compact"
 		}
+		if l.cfg.Mapping != Same {
+			partitions = -1 // the destination's default: many small sources share the topic
+		}
 		if err := l.sink.CreateTopic(ctx, t.dest, partitions, l.cfg.Replicas, settings); err != nil {
 			return dest, err
 		}

@@ -127,10 +127,9 @@ func (l *lane) Run(ctx context.Context) {
 		if time.Since(begun) > time.Second {
 			backoff.Reset()
 		}
-		if backoff.Wait(ctx) != nil {
+		if !l.sink.router.Pause(ctx, backoff.Next(), l.all) {
 			return
 		}
-		l.follow()
 	}
 }
 
@@ -177,13 +176,6 @@ func (l *lane) broken() {
 func (l *lane) tell(text string) {
 	for _, e := range l.all() {
 		e.p.DestTrouble(text)
-	}
-}
-
-// follow moves members whose leader is another broker by now.
-func (l *lane) follow() {
-	for _, e := range l.all() {
-		l.sink.router.Follow(e)
 	}
 }
 
