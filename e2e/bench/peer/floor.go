@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -96,34 +95,27 @@ func sumHot(n int64) (int64, error) {
 // inFlight is how many Produce requests are under way; each has one batch of a partition, and brokers remember five.
 const inFlight = 5
 
-// produceHot sends the same request until r.bytes of batches are acknowledged.
+// produceHot sends the same request until r.bytes of batches are acknowledged. It takes turns: answers are read until
+// half of the requests may be sent anew, which then go in one system call.
 func produceHot(conn net.Conn, r route, batches map[int32][]byte) (int64, error) {
 	request, payload := produceRequest(r.destination, batches)
+	in := bufio.NewReaderSize(conn, 16<<10)
 	count := (r.bytes + payload - 1) / payload
-	window := make(chan struct{}, inFlight) // one token for each request without an answer
-	read := make(chan error, 1)             // the one result of the reader
-	go func() { read <- readAnswers(conn, window, count, r.destination, len(batches)) }()
-	for range count {
-		select {
-		case window <- struct{}{}:
-		case err := <-read:
+	for sent, answered := int64(0), int64(0); answered < count; {
+		if free := min(inFlight-(sent-answered), count-sent); free > inFlight/2 || free == count-sent && free > 0 {
+			var requests net.Buffers
+			for range free {
+				requests = append(requests, request)
+			}
+			if _, err := requests.WriteTo(conn); err != nil {
+				return 0, fmt.Errorf("write: %w", err)
+			}
+			sent += free
+		}
+		if err := readProduceAnswer(in, r.destination, len(batches)); err != nil {
 			return 0, err
 		}
-		if _, err := conn.Write(request); err != nil {
-			return 0, errors.Join(fmt.Errorf("write: %w", err), conn.Close(), <-read)
-		}
+		answered++
 	}
-	return count * payload, <-read
-}
-
-// readAnswers reads count answers, and takes a token from the window for each. It ends with the first error.
-func readAnswers(conn net.Conn, window <-chan struct{}, count int64, topic string, partitions int) error {
-	in := bufio.NewReaderSize(conn, 16<<10)
-	for range count {
-		if err := readProduceAnswer(in, topic, partitions); err != nil {
-			return err
-		}
-		<-window
-	}
-	return nil
+	return count * payload, nil
 }

@@ -31,13 +31,13 @@ func runKgo(ctx context.Context, r route) error {
 		return fmt.Errorf("open producer: %w", err)
 	}
 	defer producer.Close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	return copyKgo(ctx, cancel, r.destination, consumer, producer)
+	return copyKgo(ctx, r.destination, consumer, producer)
 }
 
-// copyKgo copies until ctx ends, or an error ends it: cancel takes those of the producer.
-func copyKgo(ctx context.Context, cancel context.CancelCauseFunc, topic string, consumer, producer *kgo.Client) error {
+// copyKgo copies until ctx ends or a record is refused.
+func copyKgo(outer context.Context, topic string, consumer, producer *kgo.Client) error {
+	ctx, cancel := context.WithCancelCause(outer)
+	defer cancel(nil)
 	done := func(_ *kgo.Record, err error) {
 		if err != nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("produce: %w", err))
@@ -45,11 +45,11 @@ func copyKgo(ctx context.Context, cancel context.CancelCauseFunc, topic string, 
 	}
 	for {
 		fetches := consumer.PollFetches(ctx)
-		if ctx.Err() != nil {
-			if cause := context.Cause(ctx); cause != ctx.Err() {
-				return cause
-			}
+		if outer.Err() != nil {
 			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("fetch: %w", err)

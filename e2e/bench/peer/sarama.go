@@ -11,7 +11,7 @@ import (
 
 // runSarama copies from one consumer of each partition to one AsyncProducer: idempotent, which allows one request in
 // flight, all replicas, batches of up to 1 MB.
-func runSarama(ctx context.Context, r route) (err error) {
+func runSarama(outer context.Context, r route) (err error) {
 	config, err := saramaConfig(r.codec)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func runSarama(ctx context.Context, r route) (err error) {
 	if err != nil {
 		return fmt.Errorf("open producer: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(outer)
 	var producing, consuming sync.WaitGroup
 	producing.Go(func() { // until AsyncClose has flushed everything
 		for refused := range producer.Errors() {
@@ -48,10 +48,10 @@ func runSarama(ctx context.Context, r route) (err error) {
 	consuming.Wait()
 	producer.AsyncClose()
 	producing.Wait()
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return cause
+	if outer.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func saramaConfig(codec string) (*sarama.Config, error) {
