@@ -194,4 +194,3 @@ func TestTakeUpToTheLimit(t *testing.T) {
 		}
 	}
 }
-
