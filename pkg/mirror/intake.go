@@ -92,6 +92,9 @@ func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 		return false
 	}
 	p.shortSince, p.sourceTrouble = time.Time{}, ""
+	if p.joined && p.window.n == 0 && f.Stable <= p.next {
+		p.destTrouble = "" // else an acknowledgement clears it: joining proves little
+	}
 	in.p, in.gen, in.aborted = p, generation, f.Aborted
 	clear(in.active)
 	return true

@@ -54,7 +54,6 @@ func (p *Pipeline) join(plan JoinPlan, tail *protocol.Tail, epoch int32) {
 		p.apply(tail, epoch)
 	}
 	p.joined, p.everJoined, p.opening, p.need = true, true, true, protocol.Resend
-	p.destTrouble = ""
 }
 
 // apply takes over what the destination's log says about us. What it holds beyond the position is passed over when the
