@@ -106,6 +106,7 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() { l.saver(work) })
 	wg.Go(func() { l.restarter(work) })
 	wg.Go(func() { l.ticker(work) })
+	wg.Go(func() { l.looker(work) })
 	l.reconciler(ctx)
 	err := l.drain()
 	cancel()
