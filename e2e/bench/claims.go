@@ -150,15 +150,15 @@ func (r report) batchClaim() claim {
 	return c
 }
 
-// rawClaim compares with the floor of the same topic: it sends the source's batches as they are, and leaves out most of
-// what a forwarder must do beside.
+// rawClaim compares with the floor of the same topic, which sends the source's batches as they are and leaves out most
+// of what a forwarder must do beside. The mirror's whole run counts, because it merges ahead of what can be seen.
 func (r report) rawClaim() claim {
 	c := claim{Text: "merging batches of ten records costs less CPU than forwarding them raw (the real-broker floor of that topic)", Verdict: verdictUnknown}
 	mirror, ok := r.find(rowTiny, programMirror)
 	floor, known := r.find(rowTiny, programFloor)
 	if ok && known {
-		c.Got = fmt.Sprintf("%.2f / %.2f per wire GB", mirror.WireCPU, floor.WireCPU)
-		c.Verdict = atMost(mirror.WireCPU, floor.WireCPU)
+		c.Got = fmt.Sprintf("%.2f / %.2f per wire GB", mirror.WholeWireCPU, floor.WireCPU)
+		c.Verdict = atMost(mirror.WholeWireCPU, floor.WireCPU)
 	}
 	return c
 }

@@ -46,12 +46,12 @@ type job struct {
 func programs() []program {
 	return []program{
 		{name: programRelay, label: "relay of bytes (floor)", rate: 1500},
-		{name: programFloor, label: "real-broker floor", rate: 150},
-		{name: programMirror, label: "mirror", start: startMirror, rate: 150},
-		{name: programKgo, label: "franz-go loop", start: startPeer(programKgo), rate: 70},
-		{name: programSarama, label: "sarama loop", start: startPeer(programSarama), rate: 35},
-		{name: programDefault, label: "MirrorMaker 2, default", java: true, start: startMirrorMaker(false), target: mirrorMakerTopic, rate: 30},
-		{name: programTuned, label: "MirrorMaker 2, tuned", java: true, start: startMirrorMaker(true), target: mirrorMakerTopic, rate: 30},
+		{name: programFloor, label: "real-broker floor", rate: 200},
+		{name: programMirror, label: "mirror", start: startMirror, rate: 250},
+		{name: programKgo, label: "franz-go loop", start: startPeer(programKgo), rate: 90},
+		{name: programSarama, label: "sarama loop", start: startPeer(programSarama), rate: 60},
+		{name: programDefault, label: "MirrorMaker 2, default", java: true, start: startMirrorMaker(false), target: mirrorMakerTopic, rate: 35},
+		{name: programTuned, label: "MirrorMaker 2, tuned", java: true, start: startMirrorMaker(true), target: mirrorMakerTopic, rate: 35},
 	}
 }
 
