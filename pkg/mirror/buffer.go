@@ -67,6 +67,7 @@ type Budget struct {
 
 	mu    sync.Mutex
 	used  int64    // guarded by mu
+	owed  int64    // guarded by mu: used without having been taken
 	small [][]byte // guarded by mu: idle memory; the last one used is the warmest
 	large [][]byte // guarded by mu
 }
@@ -105,6 +106,17 @@ func (g *Budget) Take(ctx context.Context, size int64, freed func()) (*Buffer, e
 	return g.buffer(size, freed), nil
 }
 
+// overdraw returns a buffer that stands for size bytes even when the budget has not that much left: what is read already
+// has to be rewritten before it can go. The next bytes that come back pay for what is owed.
+func (g *Budget) overdraw(size int64) *Buffer {
+	if !g.sem.TryAcquire(size) {
+		g.mu.Lock()
+		g.owed += size
+		g.mu.Unlock()
+	}
+	return g.buffer(size, nil)
+}
+
 func (g *Budget) buffer(size int64, freed func()) *Buffer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,8 +132,10 @@ func (g *Budget) giveBack(n int64) {
 	}
 	g.mu.Lock()
 	g.used -= n
+	paid := min(n, g.owed)
+	g.owed -= paid
 	g.mu.Unlock()
-	g.sem.Release(n)
+	g.sem.Release(n - paid)
 }
 
 // memory returns idle memory of at least n bytes, or fresh memory. When none of the idle is large enough the largest

@@ -14,6 +14,7 @@ const (
 	maxQueuedBytes      = 8 << 20   // a partition with more than that un-acknowledged is left out of the next fetch
 	mergeBelowBytes     = 16 << 10  // uncompressed batches below it are merged while there is a backlog
 	mergeTargetBytes    = 256 << 10 // of a merged batch
+	recodeBytes         = 1 << 20   // of the memory that rewritten batches share, at least
 	maxDecompressed     = 128 << 20 // of one source batch; a bomb halts its partition
 	shortSourceGrace    = 30 * time.Second
 	defaultMaxBatchSize = 1 << 20 // max.message.bytes where the destination does not tell
@@ -125,9 +126,10 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 		return
 	}
 	if invisible {
-		in.flush()
-		p.counters.RecordsDropped += int64(b.Count())
-		p.passOver(b.NextOffset(), b.LeaderEpoch())
+		if !b.IsControl() {
+			p.counters.RecordsDropped += int64(b.Count())
+		}
+		in.passOver(b)
 		return
 	}
 	p.counters.RecordsFetched += int64(b.Count())
@@ -135,19 +137,20 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 	class, err := b.Classify(p.wanted())
 	switch {
 	case class == batch.Halt:
-		in.flush()
-		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		if in.flush() {
+			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		}
 	case class == batch.Drop:
-		in.flush()
-		p.passOver(b.NextOffset(), b.LeaderEpoch())
+		in.passOver(b)
 	case p.skip > 0 && in.skip(b):
 	case class == batch.Recode, p.skip > 0:
 		in.rewrite(b)
 	case mergeable(b, p.wanted().MaxBytes):
 		in.keep(b, hold)
 	default:
-		in.flush()
-		in.forward(b, hold)
+		if in.flush() {
+			in.forward(b, hold)
+		}
 	}
 }
 
@@ -200,8 +203,12 @@ func (p *Pipeline) found(source int64) {
 	}
 }
 
-// passOver moves past offsets that hold nothing to mirror.
-func (p *Pipeline) passOver(next int64, epoch int32) {
+// passOver moves past a batch that holds nothing to mirror, once everything before it stands in the window.
+func (in *Intake) passOver(b batch.Batch) {
+	if !in.flush() {
+		return
+	}
+	p, next, epoch := in.p, b.NextOffset(), b.LeaderEpoch()
 	p.next, p.nextEpoch = next, epoch
 	if last := p.window.last(); last != nil {
 		last.next, last.sourceEpoch = next, epoch
@@ -261,16 +268,14 @@ func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 // rewrite takes the wanted records of b into the recoder, and writes a batch when enough have come together.
 func (in *Intake) rewrite(b batch.Batch) {
 	p, codec := in.p, in.codecFor(b)
-	if in.kept != nil || codec != in.codec || p.skip > 0 {
-		in.flush()
-	}
-	if !p.active() {
+	if (in.kept != nil || codec != in.codec || p.skip > 0) && !in.flush() || !p.active() {
 		return
 	}
 	in.codec = codec
 	if err := in.recoder.Add(b, p.next, int(p.skip)); err != nil {
-		in.flush()
-		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		if in.flush() {
+			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		}
 		return
 	}
 	records, size := in.recoder.Pending()
@@ -293,8 +298,8 @@ func (in *Intake) codecFor(b batch.Batch) batch.Codec {
 	return b.Codec()
 }
 
-// flush queues what was held back.
-func (in *Intake) flush() {
+// flush queues what was held back, and says whether the partition goes on: what was held back may halt it.
+func (in *Intake) flush() bool {
 	if b := in.kept; b != nil {
 		in.kept = nil
 		in.forward(b, in.keptIn)
@@ -302,6 +307,7 @@ func (in *Intake) flush() {
 	if records, _ := in.recoder.Pending(); records > 0 {
 		in.take()
 	}
+	return in.p.active()
 }
 
 // take writes everything that the recoder holds as batches no larger than the destination accepts.
@@ -341,8 +347,9 @@ func (in *Intake) room(n int) *Buffer {
 		in.out = nil
 	}
 	if in.out == nil {
-		in.out, in.filled = in.budget.buffer(0, nil), 0
-		in.out.Grow(max(n, 1<<20))
+		n = max(n, recodeBytes)
+		in.out, in.filled = in.budget.overdraw(int64(n)), 0
+		in.out.Grow(n)
 	}
 	return in.out
 }

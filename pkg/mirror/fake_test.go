@@ -1,0 +1,376 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"testing"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// fakeCatalog is a Cataloguer whose topics the test sets.
+type fakeCatalog struct {
+	mu      sync.Mutex
+	now     *Catalog
+	changed chan struct{}
+	err     error
+}
+
+func newFakeCatalog(cluster string, topics map[string]TopicInfo) *fakeCatalog {
+	return &fakeCatalog{now: &Catalog{cluster, topics}, changed: make(chan struct{})}
+}
+
+func (c *fakeCatalog) Catalog() (*Catalog, <-chan struct{}, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now, c.changed, c.err
+}
+
+func (c *fakeCatalog) set(topic string, info TopicInfo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	topics := maps.Clone(c.now.Topics)
+	topics[topic] = info
+	c.now = &Catalog{c.now.Cluster, topics}
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// fakeSource is the source cluster: a group, and notes of what was asked. Attached pipelines are fed by the test.
+type fakeSource struct {
+	*fakeCatalog
+	mu        sync.Mutex
+	attached  map[*Pipeline]bool
+	woken     int
+	compacted map[string]bool
+	start     int64
+	end       int64
+	group     map[TopicPartition]protocol.Position
+	broken    map[TopicPartition]error // positions that cannot be understood
+	saves     int
+	refuse    error // of saves
+}
+
+func newFakeSource(topics map[string]TopicInfo) *fakeSource {
+	return &fakeSource{fakeCatalog: newFakeCatalog("source-cluster", topics), attached: map[*Pipeline]bool{},
+		compacted: map[string]bool{}, group: map[TopicPartition]protocol.Position{}, broken: map[TopicPartition]error{}}
+}
+
+func (s *fakeSource) Attach(p *Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached[p] = true
+}
+
+func (s *fakeSource) Detach(p *Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.attached, p)
+}
+
+func (s *fakeSource) Wake(*Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.woken++
+}
+
+func (s *fakeSource) Compacted(_ context.Context, topics []string) (map[string]bool, error) {
+	return s.compacted, nil
+}
+
+func (s *fakeSource) Offsets(_ context.Context, _ string, partitions []int32, latest bool) ([]int64, error) {
+	out := make([]int64, len(partitions))
+	for i := range out {
+		out[i] = s.start
+		if latest {
+			out[i] = s.end
+		}
+	}
+	return out, nil
+}
+
+func (s *fakeSource) LoadPositions(_ context.Context, _ string, topics map[string][]int32) (map[TopicPartition]Loaded, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[TopicPartition]Loaded{}
+	for topic, partitions := range topics {
+		for _, p := range partitions {
+			tp := TopicPartition{topic, p}
+			if at, ok := s.group[tp]; ok {
+				out[tp] = Loaded{Position: at}
+			}
+			if err := s.broken[tp]; err != nil {
+				out[tp] = Loaded{Err: err}
+			}
+		}
+	}
+	return out, nil
+}
+
+func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[TopicPartition]protocol.Position) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saves++
+	if s.refuse != nil {
+		return s.refuse
+	}
+	maps.Copy(s.group, positions)
+	return nil
+}
+
+func (s *fakeSource) saved(topic string, partition int32) (protocol.Position, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.group[TopicPartition{topic, partition}]
+	return at, ok
+}
+
+// fakeSink is the destination cluster's control side. What is attached waits to join.
+type fakeSink struct {
+	*fakeCatalog
+	mu       sync.Mutex
+	attached []*Pipeline // every call of Attach
+	detached int
+	readied  int
+	kicks    int
+	limits   Limits
+	ends     int64
+	pids     int64
+	created  map[string]map[string]string
+}
+
+func newFakeSink(topics map[string]TopicInfo) *fakeSink {
+	return &fakeSink{fakeCatalog: newFakeCatalog("dest-cluster", topics), pids: 1000, created: map[string]map[string]string{}}
+}
+
+func (s *fakeSink) Attach(p *Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attached = append(s.attached, p)
+}
+
+func (s *fakeSink) Detach(*Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.detached++
+}
+
+func (s *fakeSink) Ready(*Pipeline) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readied++
+}
+
+func (s *fakeSink) Kick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kicks++
+}
+
+// joiners returns, once, the pipelines that were attached.
+func (s *fakeSink) joiners() []*Pipeline {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.attached
+	s.attached = nil
+	return list
+}
+
+func (s *fakeSink) Limits(context.Context, string) (Limits, error) { return s.limits, nil }
+
+func (s *fakeSink) Ends(_ context.Context, _ string, partitions []int32) ([]End, error) {
+	out := make([]End, len(partitions))
+	for i := range out {
+		out[i] = End{s.ends, 3}
+	}
+	return out, nil
+}
+
+func (s *fakeSink) CreateTopic(_ context.Context, topic string, partitions, _ int, settings map[string]string) error {
+	s.created[topic] = settings
+	s.set(topic, TopicInfo{ID: "new-" + topic, Partitions: max(partitions, 1)})
+	return nil
+}
+
+func (s *fakeSink) GrowTopic(_ context.Context, topic string, partitions int) error {
+	to, _, _ := s.Catalog()
+	s.set(topic, TopicInfo{ID: to.Topics[topic].ID, Partitions: partitions})
+	return nil
+}
+
+func (s *fakeSink) NewProducerID(context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pids++
+	return s.pids, nil
+}
+
+func (s *fakeSink) CodeName(code int16) string { return fmt.Sprintf("code %d", code) }
+
+// memStore is a Store. conflicts are that many updates to refuse, with what another member wrote instead.
+type memStore struct {
+	mu        sync.Mutex
+	topics    map[string]Identities
+	conflicts []Identities
+	updates   int
+	refuse    error
+}
+
+func newMemStore() *memStore { return &memStore{topics: map[string]Identities{}} }
+
+func (m *memStore) Read(_ context.Context, _, topic string) (Identities, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := m.topics[topic]
+	ids.Partitions = maps.Clone(ids.Partitions)
+	if ids.Partitions == nil {
+		ids.Partitions = map[int32]protocol.Identity{}
+	}
+	return ids, nil
+}
+
+func (m *memStore) Update(_ context.Context, _, topic string, ids Identities) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.updates++
+	if m.refuse != nil {
+		return m.refuse
+	}
+	if len(m.conflicts) > 0 {
+		m.topics[topic] = m.conflicts[0]
+		m.conflicts = m.conflicts[1:]
+		return fmt.Errorf("write: %w", ErrConflict)
+	}
+	if m.topics[topic].Version != ids.Version {
+		return fmt.Errorf("write: %w", ErrConflict)
+	}
+	m.topics[topic] = Identities{ids.Version + 1, maps.Clone(ids.Partitions)}
+	return nil
+}
+
+// fakeLease is valid until the test says otherwise.
+type fakeLease struct {
+	mu   sync.Mutex
+	lost bool
+}
+
+func (l *fakeLease) Valid() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.lost
+}
+
+func (l *fakeLease) lose(lost bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = lost
+}
+
+var errTest = errors.New("as the test wants it")
+
+// bench is one pipeline with everything around it, driven by hand.
+type bench struct {
+	t      testing.TB
+	source *fakeSource
+	sink   *fakeSink
+	lease  *fakeLease
+	budget *Budget
+	link   *Link
+	p      *Pipeline
+	intake *Intake
+	id     protocol.Identity
+}
+
+const testProducer = 42
+
+// newBench returns a bench whose pipeline has begun at offset 0 but not joined.
+func newBench(t testing.TB, change func(*LinkConfig, *Limits, *protocol.Identity)) *bench {
+	b := &bench{t: t, source: newFakeSource(nil), sink: newFakeSink(nil), lease: &fakeLease{}, budget: NewBudget(64 << 20)}
+	cfg := LinkConfig{Name: "link", From: "edge", To: "region"}
+	limits := Limits{MaxBatchBytes: 1 << 20}
+	b.id = protocol.Identity{ProducerID: testProducer, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, DestEpoch: -1}}
+	if change != nil {
+		change(&cfg, &limits, &b.id)
+	}
+	b.link = NewLink(cfg, b.source, b.sink, newMemStore(), b.lease, slog.New(slog.DiscardHandler))
+	b.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: b.link, lease: b.lease, limits: limits}
+	b.intake = NewIntake(b.budget)
+	b.p.begin(b.id, b.id.Begin(protocol.Position{}, false), false)
+	return b
+}
+
+// join completes the join that the pipeline wants, as if the destination held tail records of ours beyond its position.
+func (b *bench) join(tail ...protocol.Header) {
+	b.t.Helper()
+	plan, ok := b.p.Plan()
+	if !ok {
+		b.t.Fatal("pipeline does not want to join")
+	}
+	var found *protocol.Tail
+	if plan.Count && plan.Need != protocol.Resend {
+		found = protocol.NewTail(plan.Position, 0)
+		for _, h := range tail {
+			if err := found.Add(h); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	b.p.Joined(plan, found, 3)
+}
+
+// feed takes batches in as one fetch response, from where the pipeline wants to read.
+func (b *bench) feed(log []entry, aborted ...Aborted) {
+	b.t.Helper()
+	_, _, generation, appetite := b.p.FetchFrom()
+	if appetite != Hungry {
+		b.t.Fatalf("got appetite %d", appetite)
+	}
+	b.respond(generation, log, aborted...)
+}
+
+// respond is feed for a fetch of an earlier time.
+func (b *bench) respond(generation uint64, log []entry, aborted ...Aborted) {
+	var raw [][]byte
+	for _, e := range log {
+		raw = append(raw, e.bytes())
+	}
+	stable := int64(0)
+	if n := len(log); n > 0 {
+		stable = log[n-1].next()
+	}
+	b.respondBytes(generation, stable, raw, aborted...)
+}
+
+func (b *bench) respondBytes(generation uint64, stable int64, raw [][]byte, aborted ...Aborted) {
+	size := 0
+	for _, r := range raw {
+		size += len(r)
+	}
+	buf := b.budget.TryTake(int64(size)+1, nil)
+	if buf == nil {
+		b.t.Fatal("budget is used up")
+	}
+	defer buf.Release()
+	buf.Grow(size)
+	if b.intake.Begin(b.p, generation, Fetched{Stable: stable, Aborted: aborted}) {
+		at := 0
+		for _, r := range raw {
+			copy(buf.Bytes[at:], r)
+			b.intake.Batch(buf.Bytes[at:at+len(r):at+len(r)], buf)
+			at += len(r)
+		}
+		b.intake.End()
+	}
+	b.intake.Kick()
+	b.intake.Done()
+}
+
+func (b *bench) position() protocol.Position {
+	b.p.mu.Lock()
+	defer b.p.mu.Unlock()
+	return b.p.position
+}
