@@ -68,6 +68,15 @@ func TestPageOfAnOldOrMissingSnapshot(t *testing.T) {
 	}
 }
 
+func TestBehind(t *testing.T) {
+	now := *moment(0)
+	for want, at := range map[string]*time.Time{unknown: nil, "0s": moment(3), "59s": moment(-59), "1h0m1s": moment(-3601)} {
+		if got := behind(at, now); got != want {
+			t.Errorf("%v: %s, want %s", at, got, want)
+		}
+	}
+}
+
 func TestPageIsBounded(t *testing.T) {
 	var names []string
 	for i := range maxRows + 7 {
