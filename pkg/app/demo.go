@@ -36,7 +36,8 @@ const (
 // Demo runs two edges, a region and home on simulated brokers in this process, and the very mirror that Run starts between
 // them. It produces at the edges, cuts the region off for a moment, and in the end reads every record at home and compares
 // it with what was produced. It shows on out what happens. The error says what is not as it must be: a record that is lost,
-// doubled, out of order or altered at home, or that ctx ended before the comparison did. Nothing of it outlives the call.
+// doubled, out of order or altered at home, or that ctx ended before the comparison did. Nothing of it outlives the call but the
+// one goroutine that sarama's consumer makes go-metrics start for the life of a process.
 func Demo(ctx context.Context, o DemoOptions, out io.Writer, log *slog.Logger) error {
 	if o.Records < 1 || o.Duration <= 0 {
 		return fmt.Errorf("demo of %d records in %v: both must be above zero", o.Records, o.Duration)
@@ -120,10 +121,11 @@ func (d *demo) mirror(ctx context.Context) error {
 	watched := d.watch(working, produced)
 	d.tiers.gate.heal() // what is under way can be finished
 	cancel()
-	if err := g.Wait(); err != nil {
-		return err // if watch has ended too, then because of it
+	ended := g.Wait()
+	if watched != nil {
+		return watched // what came first; how the others ended follows from it
 	}
-	return watched
+	return ended
 }
 
 // watch shows progress, cuts the region off and brings it back, and returns when home has everything.

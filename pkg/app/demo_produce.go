@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/rcrowley/go-metrics"
 )
 
 const (
@@ -111,20 +110,5 @@ func demoClient() *sarama.Config {
 	c := sarama.NewConfig()
 	c.ClientID = "mirror-demo"
 	c.Version = sarama.V2_8_0_0
-	c.MetricRegistry = noMeasures{metrics.NewRegistry()}
 	return c
-}
-
-// noMeasures is a registry of metrics that count nothing: sarama's own start a goroutine that never ends.
-type noMeasures struct{ metrics.Registry }
-
-// GetOrRegister returns a metric without effect of the kind that make returns.
-func (noMeasures) GetOrRegister(_ string, make any) any {
-	switch make.(type) {
-	case func() metrics.Meter:
-		return metrics.NilMeter{}
-	case func() metrics.Counter:
-		return metrics.NilCounter{}
-	}
-	return metrics.NilHistogram{}
 }
