@@ -40,7 +40,7 @@ type joiner struct {
 func (l *lane) joinAll(ctx context.Context, address string) {
 	var calm sync.WaitGroup
 	defer calm.Wait()
-	for {
+	for ctx.Err() == nil { // those that cannot join any more wait for the next connection
 		quick, slow := l.takeJoiners()
 		if len(slow) > 0 {
 			calm.Go(func() { l.joinCalmly(ctx, address, slow) })
