@@ -32,11 +32,12 @@ type sample struct {
 // A record is never dated by its own timestamp, so skewed clocks and old records do not matter. It is not safe for
 // concurrent use.
 //
-// The end offset may be as old as believed when it is seen. An end that is seen anew must have been named since the
-// look before; one that stays the same, at least within believed. Both are dated by that, so that the watermark is
-// never ahead of the truth, with one exception: a partition that is caught up counts as caught up now. There the source
-// holds an open fetch, which it answers at once when a record arrives; only a source that hangs silently is
-// noticed late, by believed at most.
+// The end offset may be as old as believed when it is seen. An end that is seen anew is taken to have been named since
+// the look before; one that stays the same, within believed. Both are dated by that, so that the watermark is not ahead
+// of the truth, with two exceptions. The time an answer of the source was under way is not known here and not taken off:
+// milliseconds as a rule, mirror's timeout at most where it had to ask. And a partition that is caught up counts as
+// caught up now: there the source holds an open fetch, which it answers at once when a record arrives; a source that
+// hangs silently is noticed late, by believed at most.
 type watermark struct {
 	known   bool
 	through int64 // Unix time in milliseconds, if known
