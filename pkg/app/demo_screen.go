@@ -24,7 +24,7 @@ type demoPhase string
 // The phases.
 const (
 	phaseMirroring demoPhase = "mirroring"
-	phaseCut       demoPhase = "REGION UNREACHABLE, waiting"
+	phaseCut       demoPhase = "REGION CUT OFF"
 	phaseCatchUp   demoPhase = "catching up"
 )
 
@@ -37,15 +37,16 @@ type demoSample struct {
 	phase                  demoPhase
 }
 
-// String is the line of progress.
+// String is the line of progress. The phase comes first, for a narrow terminal cuts the end off.
 func (s demoSample) String() string {
-	line := fmt.Sprintf("%5.1fs  produced %6d  region %6d  home %6d  behind %5d  %6.0f/s ", s.elapsed.Seconds(), s.produced, s.region, s.home, s.produced-s.home, s.rate)
+	line := fmt.Sprintf("%5.1fs  %-14s  produced %5d  region %5d  home %5d  behind %4d  %4.0f/s  partitions:", s.elapsed.Seconds(), s.phase,
+		s.produced, s.region, s.home, s.produced-s.home, s.rate)
 	for _, state := range []mirror.State{mirror.StateHalted, mirror.StateWaiting, mirror.StateStarting, mirror.StateCopying, mirror.StateCaughtUp} {
 		if n := s.states[state]; n > 0 {
 			line += fmt.Sprintf(" %d %s", n, strings.ReplaceAll(string(state), "_", " "))
 		}
 	}
-	return line + "  " + string(s.phase)
+	return line
 }
 
 // demoScreen shows progress: on a terminal in one line that is drawn again in place, elsewhere as plain lines. It keeps

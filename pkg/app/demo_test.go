@@ -110,7 +110,7 @@ func TestDemoRecordsAreTheSameAgainAndAllDiffer(t *testing.T) {
 func TestDemoScreen(t *testing.T) {
 	sample := demoSample{elapsed: 7 * time.Second, produced: 900, region: 800, home: 700, rate: 99.6, phase: phaseCut,
 		states: map[mirror.State]int{mirror.StateWaiting: 3, mirror.StateCaughtUp: 2}}
-	const line = "  7.0s  produced    900  region    800  home    700  behind   200     100/s  3 waiting 2 caught up  REGION UNREACHABLE, waiting"
+	const line = "  7.0s  REGION CUT OFF  produced   900  region   800  home   700  behind  200   100/s  partitions: 3 waiting 2 caught up"
 	at := time.Now()
 	for _, test := range []struct {
 		name        string
