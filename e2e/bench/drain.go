@@ -21,7 +21,7 @@ func (b *bed) drain(ctx context.Context, row filled, p program, tls bool) (m mea
 	if err := b.destination.CreateTopic(ctx, j.target, partitions, 1, nil); err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, b.destination.DeleteTopic(context.WithoutCancel(ctx), j.target)) }()
+	defer func() { err = errors.Join(err, remove(ctx, b.destination, j.target)) }()
 	started := time.Now()
 	running, err := p.start(ctx, b, j)
 	if err != nil {

@@ -20,7 +20,7 @@ func (b *bed) brokerFloor(ctx context.Context, row filled) (m measurement, err e
 	if err := b.destination.CreateTopic(ctx, j.target, partitions, 1, nil); err != nil {
 		return m, err
 	}
-	defer func() { err = errors.Join(err, b.destination.DeleteTopic(context.WithoutCancel(ctx), j.target)) }()
+	defer func() { err = errors.Join(err, remove(ctx, b.destination, j.target)) }()
 	m.Parts, err = b.runFloor(ctx, j.name+"-floor", "floor", "-from", b.source.Direct()[0], "-to", b.destination.Direct()[0],
 		"-source", j.source, "-destination", j.target, "-partitions", fmt.Sprint(partitions), "-bytes", fmt.Sprint(row.LogBytes))
 	m.addParts(row)

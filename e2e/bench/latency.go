@@ -55,8 +55,7 @@ func (b *bed) latency(ctx context.Context, p program, ph phases) (m measurement,
 		return m, err
 	}
 	defer func() {
-		clean := context.WithoutCancel(ctx)
-		err = errors.Join(err, running.Stop(), b.source.DeleteTopic(clean, source), b.destination.DeleteTopic(clean, j.target))
+		err = errors.Join(err, running.Stop(), remove(ctx, b.source, source), remove(ctx, b.destination, j.target))
 	}()
 	probe := &probe{pid: running.PID(), phases: ph, ended: running.Done(),
 		left: arrivals{at: map[uint64]time.Time{}}, arrived: arrivals{at: map[uint64]time.Time{}}}

@@ -17,6 +17,8 @@ type machine struct {
 	Go     string `json:"go"`
 	Kafka  string `json:"kafka"`
 	Load   string `json:"load"` // averages over 1, 5 and 15 minutes, before the first measurement
+
+	LoadAfter string `json:"load_after"` // the last one; it holds the benchmark itself
 }
 
 const unknown = "unknown"
@@ -24,7 +26,7 @@ const unknown = "unknown"
 func readMachine() machine {
 	return machine{
 		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: firstFields("/proc/sys/kernel/osrelease", 1),
-		Go: runtime.Version(), Kafka: string(kafka.Kafka43), Load: firstFields("/proc/loadavg", 3),
+		Go: runtime.Version(), Kafka: string(kafka.Kafka43), Load: loadAverage(),
 	}
 }
 
@@ -32,6 +34,8 @@ func readMachine() machine {
 func (m machine) String() string {
 	return fmt.Sprintf("%d x %s, Linux %s, %s, %s, load average %s", m.Cores, m.CPU, m.Kernel, m.Go, m.Kafka, m.Load)
 }
+
+func loadAverage() string { return firstFields("/proc/loadavg", 3) }
 
 func cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")

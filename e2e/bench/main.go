@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,9 @@ var errBounds = errors.New("a bound is missed")
 
 func run(ctx context.Context, args []string, stdout, progress io.Writer) (err error) {
 	o, err := parseOptions(args, progress)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil // the flags printed it
+	}
 	if err != nil {
 		return err
 	}
@@ -50,6 +54,7 @@ func run(ctx context.Context, args []string, stdout, progress io.Writer) (err er
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
+	machine.LoadAfter = loadAverage()
 	r := newReport(machine, o, b.rows(), measured)
 	if err := write(stdout, o.output, r); err != nil {
 		return errors.Join(failed, err)

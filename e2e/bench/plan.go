@@ -90,12 +90,15 @@ type clock struct {
 	measured map[string]time.Duration // by cell, of an earlier round
 }
 
+// telling is how much must be done before it says something about the rest.
+const telling = 20 * time.Second
+
 func (k *clock) expect(c cell) time.Duration {
 	if d, ok := k.measured[c.String()]; ok {
 		return d
 	}
 	guess := c.expect(k.short)
-	if k.guessed > 0 {
+	if k.guessed >= telling {
 		guess = time.Duration(float64(guess) * float64(k.taken) / float64(k.guessed))
 	}
 	return guess

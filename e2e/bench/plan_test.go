@@ -66,7 +66,11 @@ func TestFirstRoundFitsTheBudget(t *testing.T) {
 
 func TestClockLearns(t *testing.T) {
 	k := &clock{measured: map[string]time.Duration{}}
-	one, other := cell{Row: "1k-none", Program: programMirror, Round: 1}, cell{Row: "1k-lz4", Program: programMirror, Round: 1}
+	one := cell{Row: rowLatency, Program: programKgo, Round: 1}
+	other := cell{Row: "1k-lz4", Program: programMirror, Round: 1}
+	if got, want := k.expect(other), other.expect(false); got != want {
+		t.Errorf("with nothing done: got %v, want %v", got, want)
+	}
 	k.done(one, 2*one.expect(false))
 	if got, want := k.expect(other), 2*other.expect(false); got != want {
 		t.Errorf("another cell: got %v, want %v", got, want)

@@ -95,7 +95,7 @@ func summarise(measured []measurement) []summary {
 func summariseRuns(runs []measurement) summary {
 	floats := func(value func(measurement) float64) []float64 { return sorted(runs, value) }
 	least := func(value func(measurement) float64) float64 { return floats(value)[0] }
-	median := func(value func(measurement) float64) float64 { return floats(value)[len(runs)/2] }
+	median := func(value func(measurement) float64) float64 { return middle(floats(value)) }
 	sizes := func(value func(measurement) int64) []int64 { return sorted(runs, value) }
 	most := func(value func(measurement) int64) int64 { return sizes(value)[len(runs)-1] }
 	return summary{
@@ -125,4 +125,13 @@ func sorted[T cmp.Ordered](runs []measurement, value func(measurement) T) []T {
 	}
 	slices.Sort(values)
 	return values
+}
+
+// middle returns the median of sorted values.
+func middle(values []float64) float64 {
+	upper := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[upper]
+	}
+	return (values[upper-1] + values[upper]) / 2
 }

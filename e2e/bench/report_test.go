@@ -101,6 +101,14 @@ func TestSummarise(t *testing.T) {
 	}
 }
 
+func TestMiddle(t *testing.T) {
+	for want, values := range map[float64][]float64{1: {1}, 2: {1, 2, 9}, 2.5: {1, 2, 3, 9}} {
+		if got := middle(values); got != want {
+			t.Errorf("%v: got %v, want %v", values, got, want)
+		}
+	}
+}
+
 func TestMarkdownHasEveryFigure(t *testing.T) {
 	r := goodReport()
 	r.Claims = checkClaims(r)

@@ -8,7 +8,7 @@ import (
 // markdown returns the tables for the README.
 func markdown(r report) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "`%s` on %v.\n\n", r.Command, r.Machine)
+	fmt.Fprintf(&out, "`%s` on %v (%s afterwards).\n\n", r.Command, r.Machine, r.Machine.LoadAfter)
 	out.WriteString("CPU: user and system seconds of the program per GB (1e9 bytes), the least of all runs and (the median), while 25 to 95 % of\n" +
 		"the records arrive; \"whole run\" includes the start of the process. Wire: batches as the source stores them.\n\n")
 	writeDrains(&out, r)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -32,6 +33,16 @@ func logSize(ctx context.Context, c *kafka.Cluster, topic string) (int64, error)
 		return 0, fmt.Errorf("describe the log of %s: it has no bytes", topic)
 	}
 	return total, nil
+}
+
+// removeTimeout bounds what is cleaned up behind a cell, also after the end of its context.
+const removeTimeout = 30 * time.Second
+
+// remove deletes a topic that a cell made.
+func remove(ctx context.Context, c *kafka.Cluster, topic string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	return c.DeleteTopic(ctx, topic)
 }
 
 // countRecords returns how many records a topic has that were never deleted from.
