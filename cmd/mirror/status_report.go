@@ -23,6 +23,7 @@ type linkStatus struct {
 	To        string        `json:"to"`
 	State     string        `json:"state"`
 	Guarantee string        `json:"guarantee"`
+	Problem   string        `json:"problem"`
 	Topics    []topicStatus `json:"topics"`
 }
 
@@ -31,6 +32,7 @@ type topicStatus struct {
 	Owner             string            `json:"owner"`
 	State             string            `json:"state"`
 	LagRecords        *int64            `json:"lag_records"`
+	Problem           string            `json:"problem"`
 	ReplicatedThrough *time.Time        `json:"replicated_through"`
 	LossDeadline      *time.Time        `json:"loss_deadline"`
 	Partitions        []partitionStatus `json:"partitions"`
@@ -119,7 +121,7 @@ func (r *statusReport) rows(now time.Time) []row {
 			rows = append(rows, newRow(link, topic, now))
 		}
 		if len(link.Topics) == 0 {
-			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, "no topic matches yet"}
+			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, cmp.Or(clean(link.Problem), "no topic matches yet")}
 			rows = append(rows, row{cells: cells, state: link.State, deadline: now.AddDate(1000, 0, 0)})
 		}
 	}
@@ -146,7 +148,7 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 	worst, regime := worstPartition(topic.Partitions)
 	out.nextStep = clean(worst.NextStep)
 	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
-		behind, lag, known(regime), why(worst)}
+		behind, lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem))}
 	return out
 }
 

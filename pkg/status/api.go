@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -25,6 +26,7 @@ type linkReport struct {
 	To        string        `json:"to"`
 	State     mirror.State  `json:"state"`
 	Guarantee string        `json:"guarantee"`
+	Problem   string        `json:"problem"` // why topics are not known or not all started, or positions not saved
 	Topics    []topicReport `json:"topics"`
 }
 
@@ -33,6 +35,7 @@ type topicReport struct {
 	Owner             string            `json:"owner"`
 	State             mirror.State      `json:"state"`
 	LagRecords        *int64            `json:"lag_records"`
+	Problem           string            `json:"problem"` // why partitions are missing
 	ReplicatedThrough *time.Time        `json:"replicated_through"`
 	LossDeadline      *time.Time        `json:"loss_deadline"` // not computed yet: always unknown
 	Partitions        []partitionReport `json:"partitions"`
@@ -76,7 +79,8 @@ func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
 func newStatusReport(s *lag.Snapshot) statusReport {
 	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{}}
 	for _, link := range s.Links {
-		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link), Topics: []topicReport{}}
+		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
+			Problem: cmp.Or(link.Problem, link.SaveProblem), Topics: []topicReport{}}
 		for _, topic := range link.Topics {
 			l.Topics = append(l.Topics, newTopicReport(link, topic))
 		}
@@ -86,7 +90,7 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 }
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
-	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords,
+	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem,
 		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
 	for _, p := range topic.Partitions {
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),

@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -21,9 +22,9 @@ func TestStatusGolden(t *testing.T) {
 	golden(t, "status.json", indented.String())
 }
 
-// contract is the shape the design promises: every key of every level.
-const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"",
- "topics":[{"topic":"","owner":"","state":"","lag_records":0,"replicated_through":"","loss_deadline":"",
+// contract is the shape the design promises, every key of every level, with what was added since: the problems.
+const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
+ "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","replicated_through":"","loss_deadline":"",
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,
    "lost":{"from":0,"to":0},"error":"","next_step":""}]}]}]}`
 
@@ -72,11 +73,11 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","topics":[` +
-		`{"topic":"a","owner":"","state":"","lag_records":null,"replicated_through":null,"loss_deadline":null,"partitions":[` +
+	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[` +
+		`{"topic":"a","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[` +
 		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"lost":null,"error":"","next_step":""}]},` +
-		`{"topic":"b","owner":"","state":"","lag_records":null,"replicated_through":null,"loss_deadline":null,"partitions":[]}]},` +
-		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","topics":[]}]}`
+		`{"topic":"b","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[]}]},` +
+		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}]}`
 	if string(body) != want {
 		t.Errorf("got\n%s\nwant\n%s", body, want)
 	}
@@ -94,14 +95,15 @@ func TestStatusBeforeTheFirstSnapshot(t *testing.T) {
 
 func TestEveryHaltHasANextStep(t *testing.T) {
 	link, topic := lag.Link{Name: "up", From: "edge", To: "region"}, lag.Topic{Topic: "clicks", Dest: "region.clicks"}
-	skip := "mirror skip up clicks/3 --i-accept-loss"
-	want := map[mirror.Cause]string{mirror.CauseRetention: skip, mirror.CauseTruncated: skip, mirror.CauseBadRecord: skip,
-		mirror.CauseTooLarge:     "raise max.message.bytes of region.clicks at region, or: " + skip,
+	want := map[mirror.Cause]string{
+		mirror.CauseBadRecord:    "repair or remove the batch at edge, then start the mirror again",
+		mirror.CauseTooLarge:     "raise max.message.bytes of region.clicks at region, then start the mirror again",
+		mirror.CauseRejected:     "raise the limits of region.clicks at region that the error names, then start the mirror again",
 		mirror.CauseWrongCluster: "correct the brokers of edge and region in the configuration"}
 	for _, cause := range lag.Causes() {
 		wanted, ok := want[cause]
 		if !ok {
-			wanted = "mirror doctor up"
+			wanted = fmt.Sprintf("decide about clicks/3 by %q in docs/operations.md, section What halts", cause)
 		}
 		if got := nextStep(link, topic, lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: cause}); got != wanted {
 			t.Errorf("%s: %q, want %q", cause, got, wanted)

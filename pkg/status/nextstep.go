@@ -12,14 +12,15 @@ func nextStep(link lag.Link, topic lag.Topic, p lag.Partition) string {
 	if p.State != mirror.StateHalted {
 		return ""
 	}
-	skip := fmt.Sprintf("mirror skip %s %s/%d --i-accept-loss", link.Name, topic.Topic, p.Partition)
 	switch p.Cause {
-	case mirror.CauseRetention, mirror.CauseTruncated, mirror.CauseBadRecord:
-		return skip
 	case mirror.CauseTooLarge:
-		return fmt.Sprintf("raise max.message.bytes of %s at %s, or: %s", topic.Dest, link.To, skip)
+		return fmt.Sprintf("raise max.message.bytes of %s at %s, then start the mirror again", topic.Dest, link.To)
+	case mirror.CauseRejected:
+		return fmt.Sprintf("raise the limits of %s at %s that the error names, then start the mirror again", topic.Dest, link.To)
 	case mirror.CauseWrongCluster:
 		return fmt.Sprintf("correct the brokers of %s and %s in the configuration", link.From, link.To)
+	case mirror.CauseBadRecord:
+		return fmt.Sprintf("repair or remove the batch at %s, then start the mirror again", link.From)
 	}
-	return "mirror doctor " + link.Name
+	return fmt.Sprintf("decide about %s/%d by %q in docs/operations.md, section What halts", topic.Topic, p.Partition, p.Cause)
 }
