@@ -53,7 +53,11 @@ func (p *Pipeline) join(plan JoinPlan, tail *protocol.Tail, epoch int32) {
 	if tail != nil {
 		p.apply(tail, epoch)
 	}
+	if p.window.n == 0 && p.skip == 0 && p.next >= p.sourceEnd {
+		p.destTrouble = "" // there is nothing that an acknowledgement could clear it for
+	}
 	p.joined, p.everJoined, p.opening, p.need = true, true, true, protocol.Resend
+	p.retryAt = time.Time{} // nobody looks again at a pause that the lane before was to end
 }
 
 // apply takes over what the destination's log says about us. What it holds beyond the position is passed over when the
