@@ -51,7 +51,7 @@ func newValidate(path *string) *cobra.Command {
 
 // validate prints what it found as data: the problems are the result, so they go to out.
 func validate(out io.Writer, path string, format output) error {
-	cfg, err := config.Load(path)
+	cfg, err := readConfig(path)
 	problems, unsound := errors.AsType[*config.Problems](err)
 	if err != nil && !unsound {
 		return &exitError{exitConfig, explain(path, err)}

@@ -47,7 +47,7 @@ type process struct {
 // Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged and
 // the positions are saved.
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) error {
-	if err := supported(cfg); err != nil {
+	if err := Supported(cfg); err != nil {
 		return err
 	}
 	state, err := ownership.OpenStatic(cfg.StateDir)
@@ -64,24 +64,24 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	return errors.Join(err, state.Close())
 }
 
-// supported refuses what this version does not do yet, before any cluster is touched.
-func supported(cfg *config.Config) error {
-	var problems []error
-	for _, l := range cfg.Links {
-		if l.Partitions == config.PartitionsKey {
-			problems = append(problems, fmt.Errorf("links.%s.partitions: key is not available in this version; use same or spread", l.Name))
+// Supported refuses what this version does not do yet, with a *config.Problems, before any cluster is touched.
+func Supported(cfg *config.Config) error {
+	var found config.Problems
+	for i, l := range cfg.Links {
+		refuse := func(asked bool, key, instead string) {
+			if asked {
+				found.List = append(found.List, config.Problem{Key: fmt.Sprintf("links[%d].%s", i, key), Text: "not available in this version; " + instead})
+			}
 		}
-		if l.Ownership.ZooKeeper != nil {
-			problems = append(problems, fmt.Errorf("links.%s.ownership.zookeeper is not available in this version; leave ownership out for a single mirror", l.Name))
-		}
-		if l.Rate > 0 {
-			problems = append(problems, fmt.Errorf("links.%s.rate is not available in this version; set a producer quota at %s", l.Name, l.To))
-		}
-		if len(l.Topics.ConfigSync) > 0 {
-			problems = append(problems, fmt.Errorf("links.%s.topics.config_sync is not available in this version; set the topics' settings at %s", l.Name, l.To))
-		}
+		refuse(l.Partitions == config.PartitionsKey, "partitions", "use same or spread")
+		refuse(l.Ownership.ZooKeeper != nil, "ownership.zookeeper", "leave it out: one mirror has all topics of the link")
+		refuse(l.Rate > 0, "rate", "set a producer quota at "+l.To)
+		refuse(len(l.Topics.ConfigSync) > 0, "topics.config_sync", "set the topics' settings at "+l.To)
 	}
-	return errors.Join(problems...)
+	if len(found.List) == 0 {
+		return nil
+	}
+	return &found
 }
 
 func newProcess(cfg *config.Config, version string, own Ownership, log *slog.Logger) (*process, error) {

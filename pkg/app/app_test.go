@@ -56,23 +56,23 @@ func TestSupportedRefusesWhatIsNotAvailable(t *testing.T) {
 	}{
 		{"what is available", func(*config.Link) {}, ""},
 		{"spread", func(l *config.Link) { l.Partitions = config.PartitionsSpread }, ""},
-		{"key", func(l *config.Link) { l.Partitions = config.PartitionsKey }, "links.edge-region.partitions"},
-		{"zookeeper", func(l *config.Link) { l.Ownership.ZooKeeper = &config.ZooKeeper{} }, "links.edge-region.ownership.zookeeper"},
-		{"rate", func(l *config.Link) { l.Rate = 1 }, "links.edge-region.rate"},
-		{"config_sync", func(l *config.Link) { l.Topics.ConfigSync = []string{"retention.ms"} }, "links.edge-region.topics.config_sync"},
+		{"key", func(l *config.Link) { l.Partitions = config.PartitionsKey }, "links[0].partitions"},
+		{"zookeeper", func(l *config.Link) { l.Ownership.ZooKeeper = &config.ZooKeeper{} }, "links[0].ownership.zookeeper"},
+		{"rate", func(l *config.Link) { l.Rate = 1 }, "links[0].rate"},
+		{"config_sync", func(l *config.Link) { l.Topics.ConfigSync = []string{"retention.ms"} }, "links[0].topics.config_sync"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := oneLink(t, []string{closedAddress(t)}, []string{closedAddress(t)})
 			test.change(&cfg.Links[0])
-			err := supported(cfg)
+			err := Supported(cfg)
 			if test.want == "" {
 				if err != nil {
-					t.Errorf("supported() = %v, want nil", err)
+					t.Errorf("Supported() = %v, want nil", err)
 				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("supported() = %v, want %q", err, test.want)
+				t.Errorf("Supported() = %v, want %q", err, test.want)
 			}
 			if err := Run(t.Context(), cfg, "test", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Run() = %v, want %q", err, test.want)

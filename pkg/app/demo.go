@@ -48,7 +48,7 @@ func Demo(ctx context.Context, o DemoOptions, out io.Writer, log *slog.Logger) e
 	}
 	defer tiers.close()
 	cfg := tiers.config()
-	if err := errors.Join(cfg.Validate(), supported(cfg)); err != nil {
+	if err := errors.Join(cfg.Validate(), Supported(cfg)); err != nil {
 		return fmt.Errorf("configure demo: %w", err)
 	}
 	p, err := newProcess(cfg, "demo", &ownership.Memory{}, log)
