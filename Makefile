@@ -1,7 +1,7 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e soak bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full soak bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
@@ -23,6 +23,10 @@ e2e: build                      ## the claims, on real Kafka and ZooKeeper
 	$(GO) run ./e2e/kafka/provision
 	$(GO) test -count=1 -p 1 -timeout 25m ./e2e/...
 
+e2e-full: build                 ## the same in the sizes of a release: a million records, a hundred kills, long outages
+	$(GO) run ./e2e/kafka/provision
+	E2E_FULL=1 $(GO) test -count=1 -timeout 3h -v ./e2e
+
 soak: build                     ## crash loops for an hour
 	$(GO) run ./e2e/kafka/provision
 	SOAK=1h $(GO) test -count=1 -timeout 90m -run 'TestCrash' -v ./e2e
@@ -30,6 +34,10 @@ soak: build                     ## crash loops for an hour
 bench: build                    ## cost and speed beside MirrorMaker 2, franz-go and sarama
 	$(GO) run ./e2e/kafka/provision
 	$(GO) run ./e2e/bench
+
+fuzz:                           ## every fuzz target for a minute
+	for t in batch:FuzzSplit batch:FuzzRecoder config:FuzzParse config:FuzzTopics mirror/protocol:FuzzParsePosition; do \
+		$(GO) test -run xxx -fuzz "$${t#*:}$$" -fuzztime 1m "./pkg/$${t%:*}" || exit 1; done
 
 clean:
 	rm -rf bin
