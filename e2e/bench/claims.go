@@ -73,8 +73,8 @@ func (r report) floorClaim(row string) claim {
 	mirror, ok := r.find(row, programMirror)
 	floor, known := r.find(row, programFloor)
 	if ok && known {
-		c.Got = fmt.Sprintf("%.3f / %.3f = %.2f x", mirror.WireCPU, floor.WireCPU, mirror.WireCPU/floor.WireCPU)
-		c.Verdict = atMost(mirror.WireCPU, overFloor*floor.WireCPU)
+		c.Got = fmt.Sprintf("%.3f / %.3f = %.2f x", mirror.wireCPU(), floor.WireCPU, mirror.wireCPU()/floor.WireCPU)
+		c.Verdict = atMost(mirror.wireCPU(), overFloor*floor.WireCPU)
 	}
 	return c
 }
@@ -84,8 +84,8 @@ func (r report) ratioClaim(row, program string, factor float64) claim {
 	mirror, ok := r.find(row, programMirror)
 	other, known := r.find(row, program)
 	if ok && known {
-		c.Got = fmt.Sprintf("%.3f / %.2f = 1/%.1f", mirror.ValueCPU, other.ValueCPU, other.ValueCPU/mirror.ValueCPU)
-		c.Verdict = atMost(factor*mirror.ValueCPU, other.ValueCPU)
+		c.Got = fmt.Sprintf("%.3f / %.2f = 1/%.1f", mirror.valueCPU(), other.ValueCPU, other.ValueCPU/mirror.valueCPU())
+		c.Verdict = atMost(factor*mirror.valueCPU(), other.ValueCPU)
 	}
 	return c
 }
@@ -168,8 +168,9 @@ func (r report) tlsClaim() claim {
 	secure, ok := r.find(rowTLS, programMirror)
 	plain, known := r.find(tlsData, programMirror)
 	if ok && known {
-		c.Got = fmt.Sprintf("%.2f - %.2f = %+.2f", secure.WireCPU, plain.WireCPU, secure.WireCPU-plain.WireCPU)
-		c.Verdict = atMost(secure.WireCPU-plain.WireCPU, tlsCPUPerWireGB)
+		added := secure.wireCPU() - plain.wireCPU()
+		c.Got = fmt.Sprintf("%.2f - %.2f = %+.2f", secure.wireCPU(), plain.wireCPU(), added)
+		c.Verdict = atMost(added, tlsCPUPerWireGB)
 	}
 	return c
 }

@@ -13,9 +13,12 @@ type measurement struct {
 	MBps        float64 `json:"mb_per_second,omitempty"`        // of values, in the steady window
 
 	// CPU seconds of the process per 1e9 bytes. Value: of uncompressed values; Wire: of batches as they are at the
-	// source. Steady: while 25 to 95 % of the records arrived; Whole: from the start of the process to the last record.
+	// source. Steady: while 25 to 95 % of the records arrived; Copy: from the first record to the last; Whole: from the
+	// start of the process to the last record.
 	SteadyValueCPU float64 `json:"cpu_per_value_gb,omitempty"`
 	SteadyWireCPU  float64 `json:"cpu_per_wire_gb,omitempty"`
+	CopyValueCPU   float64 `json:"copy_cpu_per_value_gb,omitempty"`
+	CopyWireCPU    float64 `json:"copy_cpu_per_wire_gb,omitempty"`
 	WholeValueCPU  float64 `json:"whole_cpu_per_value_gb,omitempty"`
 	WholeWireCPU   float64 `json:"whole_cpu_per_wire_gb,omitempty"`
 	BrokerCPU      float64 `json:"destination_broker_cpu_per_value_gb,omitempty"` // steady
@@ -70,20 +73,29 @@ func steady(samples []progress, records int64) (from, to progress, ok bool) {
 	return from, to, to.records > from.records && to.at > from.at
 }
 
-// fillIn computes the costs from the samples of a drain; the last one has all records.
-func (m *measurement) fillIn(row filled, samples []progress) {
-	last := samples[len(samples)-1]
+// firstAndBefore returns the first sample that has records, and the last one that has none.
+func firstAndBefore(samples []progress) (first, before progress) {
 	for _, s := range samples {
 		if s.records > 0 {
-			m.FirstRecord = s.at.Seconds()
-			break
+			return s, before
 		}
+		before = s
 	}
+	return first, before
+}
+
+// fillIn computes the costs from the samples of a drain; the last one has all records.
+func (m *measurement) fillIn(row filled, samples []progress) {
 	const gb = 1e9
 	values, wire := float64(row.TotalBytes)/gb, float64(row.LogBytes)/gb
-	m.Seconds = last.at.Seconds() - m.FirstRecord
+	last := samples[len(samples)-1]
+	first, before := firstAndBefore(samples)
+	m.FirstRecord = first.at.Seconds()
+	m.Seconds = (last.at - first.at).Seconds()
 	m.WholeValueCPU = last.cpu.Seconds() / values
 	m.WholeWireCPU = last.cpu.Seconds() / wire
+	m.CopyValueCPU = (last.cpu - before.cpu).Seconds() / values
+	m.CopyWireCPU = (last.cpu - before.cpu).Seconds() / wire
 	m.SourceLogBytes = row.LogBytes
 	from, to, ok := steady(samples, row.Records)
 	if !ok { // all arrived within two samples: the whole run is all there is

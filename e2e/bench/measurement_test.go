@@ -14,6 +14,7 @@ func TestFillInMeasuresTheSteadyWindow(t *testing.T) {
 		samples   []progress
 		valueCPU  float64
 		wireCPU   float64
+		copied    float64 // wire
 		whole     float64
 		mbps      float64
 		firstSeen float64
@@ -22,13 +23,14 @@ func TestFillInMeasuresTheSteadyWindow(t *testing.T) {
 			name: "warm-up and tail do not count",
 			samples: []progress{
 				{at: 0, cpu: 0},
+				{at: 1 * second, cpu: second / 2},
 				{at: 5 * second, records: 100, cpu: 9 * second, broker: 1 * second},
 				{at: 6 * second, records: 250, cpu: 10 * second, broker: 2 * second},
 				{at: 8 * second, records: 600, cpu: 11 * second, broker: 3 * second},
 				{at: 10 * second, records: 950, cpu: 12 * second, broker: 4 * second},
 				{at: 20 * second, records: 1000, cpu: 40 * second, broker: 9 * second},
 			},
-			valueCPU: 2.0 / 1.4, wireCPU: 2.0 / 0.7, whole: 20, mbps: 350, firstSeen: 5,
+			valueCPU: 2.0 / 1.4, wireCPU: 2.0 / 0.7, copied: 39.5, whole: 20, mbps: 350, firstSeen: 5,
 		},
 		{
 			name: "samples that skip the bounds count what they cover",
@@ -37,12 +39,12 @@ func TestFillInMeasuresTheSteadyWindow(t *testing.T) {
 				{at: 3 * second, records: 970, cpu: 2 * second},
 				{at: 4 * second, records: 1000, cpu: 3 * second},
 			},
-			valueCPU: 1.0 / 1.34, wireCPU: 1.0 / 0.67, whole: 1.5, mbps: 670, firstSeen: 1,
+			valueCPU: 1.0 / 1.34, wireCPU: 1.0 / 0.67, copied: 3, whole: 1.5, mbps: 670, firstSeen: 1,
 		},
 		{
 			name:     "everything at once is the whole run",
 			samples:  []progress{{at: 0}, {at: 4 * second, records: 1000, cpu: 2 * second}},
-			valueCPU: 1, wireCPU: 2, whole: 1, mbps: 500, firstSeen: 4,
+			valueCPU: 1, wireCPU: 2, copied: 2, whole: 1, mbps: 500, firstSeen: 4,
 		},
 	}
 	for _, tt := range tests {
@@ -52,6 +54,7 @@ func TestFillInMeasuresTheSteadyWindow(t *testing.T) {
 			for name, pair := range map[string][2]float64{
 				"CPU per GB of values": {m.SteadyValueCPU, tt.valueCPU},
 				"CPU per wire GB":      {m.SteadyWireCPU, tt.wireCPU},
+				"first to last":        {m.CopyWireCPU, tt.copied},
 				"whole run":            {m.WholeValueCPU, tt.whole},
 				"MB/s":                 {m.MBps, tt.mbps},
 				"first record":         {m.FirstRecord, tt.firstSeen},

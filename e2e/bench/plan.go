@@ -181,7 +181,7 @@ func (m measurement) String() string {
 	}
 	text := fmt.Sprintf("%.3f CPU-s per GB of values, %.3f per wire GB", m.SteadyValueCPU, m.SteadyWireCPU)
 	if m.MBps > 0 {
-		text += fmt.Sprintf(", %.0f MB/s, %d MiB", m.MBps, m.PeakRSSBytes>>20)
+		text += fmt.Sprintf(" (first to last %.3f), %.0f MB/s, %d MiB", m.CopyWireCPU, m.MBps, m.PeakRSSBytes>>20)
 	}
 	for _, p := range m.Parts {
 		text += fmt.Sprintf(", %s %.3f", p.Name, p.CPUSeconds/float64(p.Bytes)*1e9)

@@ -43,6 +43,7 @@ func TestClaimsAreMissed(t *testing.T) {
 		want               string // in the text of the one claim missed
 	}{
 		{"floor", "1k-none", programFloor, func(s *summary) { s.WireCPU = 0.99 }, "1 KiB, none: CPU per wire GB"},
+		{"floor by reading ahead", "1k-zstd", programMirror, func(s *summary) { s.CopyWireCPU = 1.41 }, "1 KiB, zstd: CPU per wire GB"},
 		{"MirrorMaker", "1k-lz4", programDefault, func(s *summary) { s.ValueCPU = 59 }, "1/60 of MirrorMaker 2, default"},
 		{"loop", "100b-none", programKgo, func(s *summary) { s.ValueCPU = 5.9 }, "1/6 of franz-go"},
 		{"memory", "1k-zstd", programMirror, func(s *summary) { s.PeakRSSBytes++ }, "peak RSS"},
