@@ -123,6 +123,9 @@ func (b *bed) runAll(ctx context.Context, o options, cells []cell, out io.Writer
 	var measured []measurement
 	var failed []error
 	begun, skipped := time.Now(), 0
+	if err := b.warm(ctx, out); err != nil {
+		return nil, err
+	}
 	k := &clock{short: o.short, measured: map[string]time.Duration{}}
 	for i, c := range cells {
 		if c.Round > 1 && time.Since(begun)+k.expect(c) > o.budget {

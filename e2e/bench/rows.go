@@ -36,7 +36,7 @@ func datasets() []data {
 		{"1k-none", "1 KiB, none", 1024, 120, load.None, 1_000_000},
 		{"1k-lz4", "1 KiB, lz4", 1024, 240, load.LZ4, 1_000_000},
 		{"1k-zstd", "1 KiB, zstd", 1024, 240, load.Zstd, 1_500_000},
-		{"100b-none", "100 B, none", smallValue, 950, load.None, 3_000_000},
+		{"100b-none", "100 B, none", smallValue, 950, load.None, 5_000_000},
 		{"100b-lz4", "100 B, lz4", smallValue, 1900, load.LZ4, 3_000_000},
 		{"100b-zstd", "100 B, zstd", smallValue, 1900, load.Zstd, 3_000_000},
 		{rowTiny, "100 B, none, batches of 10", smallValue, 10, load.None, 1_200_000},
