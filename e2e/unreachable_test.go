@@ -14,9 +14,11 @@ import (
 
 const (
 	noticeWithin = 30 * time.Second // from a fault to the status that says so, and from its end to new records
-	settle       = 5 * time.Second  // after a fault until memory has to be flat: buffers may fill up before
+	settle       = 5 * time.Second  // from then until memory has to be flat: buffers fill up while nobody knows yet
 	// flatBytes is by how much memory may grow in a second; a mirror that kept what it reads would grow by 2 MB.
 	flatBytes = 200 << 10
+	// peakBytes is what a mirror may take at most with its budget of 16 MiB.
+	peakBytes = 80 << 20
 )
 
 // outage is a way to lose the destination.
@@ -96,9 +98,12 @@ func holdOutage(t *testing.T, r *route, hold time.Duration) {
 	if first.lag == nil || last.lag == nil || *last.lag <= *first.lag {
 		t.Errorf("lag did not grow during the outage: from %s to %s", show(first.lag), show(last.lag))
 	}
-	flat := samples.After(settle)
-	slope := flat.Slope(func(s load.ProcessSample) float64 { return float64(s.RSSBytes) })
-	t.Logf("lag from %s to %s; memory %d MiB at most, growing by %.0f KiB/s", show(first.lag), show(last.lag), flat.PeakRSSBytes()>>20, slope/1024)
+	peak := samples.PeakRSSBytes()
+	slope := samples.After(noticed + settle).Slope(func(s load.ProcessSample) float64 { return float64(s.RSSBytes) })
+	t.Logf("lag from %s to %s; memory %d MiB at most, growing by %.0f KiB/s", show(first.lag), show(last.lag), peak>>20, slope/1024)
+	if peak > peakBytes {
+		t.Errorf("memory during an outage: got %d MiB, want at most %d MiB", peak>>20, peakBytes>>20)
+	}
 	if slope > flatBytes {
 		t.Errorf("memory grows by %.0f bytes a second during an outage, want at most %d", slope, flatBytes)
 	}
