@@ -136,6 +136,8 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 	p.counters.BytesFetched += int64(len(b))
 	class, err := b.Classify(p.wanted())
 	switch {
+	case p.skip > 0 && (b.BaseOffset() > p.next || !b.Dense()):
+		p.halt(CauseSequenceHole, fmt.Sprintf("the destination holds %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted", p.skip, p.next))
 	case class == batch.Halt:
 		if in.flush() {
 			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
@@ -181,9 +183,6 @@ func (in *Intake) invisible(b batch.Batch) bool {
 // skip passes over b when all of it is at the destination already, and says whether it did.
 func (in *Intake) skip(b batch.Batch) bool {
 	p := in.p
-	if !b.Dense() {
-		return false
-	}
 	n := b.NextOffset() - max(b.BaseOffset(), p.next)
 	if n > p.skip {
 		return false
@@ -278,11 +277,7 @@ func (in *Intake) rewrite(b batch.Batch) {
 		}
 		return
 	}
-	records, size := in.recoder.Pending()
-	if p.skip > 0 && records == 0 {
-		p.halt(CauseSequenceHole, fmt.Sprintf("cannot count the records of a batch with gaps at source offset %d", b.BaseOffset()))
-		return
-	}
+	_, size := in.recoder.Pending()
 	p.skip = 0 // the position stays where it is until the rest of the batch is acknowledged
 	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
 	if size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {

@@ -411,3 +411,35 @@ func TestIntakeStopsAtAFullWindow(t *testing.T) {
 	}
 	b.wantNothingHeld()
 }
+
+// TestIntakeDoesNotCountAcrossGaps pins that a source which was compacted halts while its records are being counted:
+// counting would pass over records that were never copied.
+func TestIntakeDoesNotCountAcrossGaps(t *testing.T) {
+	zip := func(base int64, n int) entry {
+		return entry{base: base, ids: idRange(base, n), producer: -1, attrs: gzipCodec, stamp: 1}
+	}
+	for _, test := range []struct {
+		name string
+		log  []entry
+	}{
+		{"a batch is missing", []entry{zip(0, 2), zip(5, 9)}},
+		{"the first is missing", []entry{zip(3, 9)}},
+		{"records are missing", []entry{zip(0, 2), {base: 2, ids: []int64{3, 4, 5, 6, 7}, delta: []int32{1, 2, 3, 4, 5}, span: 6, producer: -1}}},
+		{"a shell is left", []entry{zip(0, 2), {base: 2, ids: []int64{}, span: 3, producer: 1}, zip(5, 9)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t, nil)
+			b.join(protocol.Header{ProducerID: testProducer, Records: 4, Next: 504})
+			_, _, generation, _ := b.p.FetchFrom()
+			var raw [][]byte
+			for _, e := range test.log {
+				raw = append(raw, e.bytes())
+			}
+			b.respondBytes(generation, 100, raw)
+			b.wantHalted(CauseSequenceHole, "compacted")
+			if got := b.position(); got.Source > 2 || got.Sequence > 2 {
+				t.Errorf("position is %+v, want at most 2 records", got)
+			}
+		})
+	}
+}

@@ -209,6 +209,8 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 		}
 		id, known := ids.Partitions[p]
 		switch {
+		case known && template.Compacted && !id.Compacted: // since it began: what was sent cannot be counted any more
+			id.Compacted = true
 		case known:
 		case found && template.Compacted: // a position does not prove which epoch was the newest
 			starts[i] = beginning{cause: CauseBadPosition, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
