@@ -41,20 +41,15 @@ func epochEnds(ctx context.Context, conn *kafka.Conn, list []*joiner, epoch func
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.SetVersion(epochEndVersion)
 	req.ReplicaID = -1
-	topics := map[string]int{}
-	for _, j := range list {
-		k, ok := topics[j.e.dest.Topic]
-		if !ok {
-			k = len(req.Topics)
-			topics[j.e.dest.Topic] = k
-			t := kmsg.NewOffsetForLeaderEpochRequestTopic()
-			t.Topic = j.e.dest.Topic
-			req.Topics = append(req.Topics, t)
-		}
+	byTopic(list, func(topic string) {
+		t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		t.Topic = topic
+		req.Topics = append(req.Topics, t)
+	}, func(k int, j *joiner) {
 		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
 		p.Partition, p.CurrentLeaderEpoch, p.LeaderEpoch = j.e.dest.Partition, j.at.Epoch, epoch(j)
 		req.Topics[k].Partitions = append(req.Topics[k].Partitions, p)
-	}
+	})
 	resp, err := conn.Do(ctx, req)
 	if err != nil {
 		return nil, err
@@ -77,20 +72,15 @@ func listOffsets(ctx context.Context, conn *kafka.Conn, list []*joiner, timestam
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.SetVersion(listOffsetsVersion)
 	req.ReplicaID = -1
-	topics := map[string]int{}
-	for _, j := range list {
-		k, ok := topics[j.e.dest.Topic]
-		if !ok {
-			k = len(req.Topics)
-			topics[j.e.dest.Topic] = k
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = j.e.dest.Topic
-			req.Topics = append(req.Topics, t)
-		}
+	byTopic(list, func(topic string) {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		req.Topics = append(req.Topics, t)
+	}, func(k int, j *joiner) {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
 		p.Partition, p.CurrentLeaderEpoch, p.Timestamp = j.e.dest.Partition, j.at.Epoch, timestamp
 		req.Topics[k].Partitions = append(req.Topics[k].Partitions, p)
-	}
+	})
 	resp, err := conn.Do(ctx, req)
 	if err != nil {
 		return nil, err
@@ -102,6 +92,21 @@ func listOffsets(ctx context.Context, conn *kafka.Conn, list []*joiner, timestam
 		}
 	}
 	return inOrder(list, got), nil
+}
+
+// byTopic goes through list for a request that names each topic once: begin is called for every new topic, add with the
+// place of the joiner's topic in order of begin.
+func byTopic(list []*joiner, begin func(topic string), add func(k int, j *joiner)) {
+	places := map[string]int{}
+	for _, j := range list {
+		k, ok := places[j.e.dest.Topic]
+		if !ok {
+			k = len(places)
+			places[j.e.dest.Topic] = k
+			begin(j.e.dest.Topic)
+		}
+		add(k, j)
+	}
 }
 
 func inOrder(list []*joiner, got map[mirror.TopicPartition]answer) []answer {
