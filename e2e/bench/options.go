@@ -28,7 +28,7 @@ type options struct {
 }
 
 const (
-	defaultBudget = 25 * time.Minute
+	defaultBudget = 24 * time.Minute // and one to build, start and fill
 	shortBudget   = 4 * time.Minute
 	minMemoryMiB  = 8
 )
@@ -45,10 +45,10 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.StringVar(&peers, "peers", "", "comma-separated `programs`: "+strings.Join(programNames(), ", "))
 	flags.StringVar(&o.output, "o", "text", "`format` of the results: text (Markdown) or json")
 	flags.IntVar(&o.memory, "memory", 64, "the mirror's budget for records on their way, in `MiB`")
-	flags.DurationVar(&o.budget, "time", 0, "begin nothing that would end after this `duration`, but for the first round; default 25m, 4m with -short")
+	flags.DurationVar(&o.budget, "time", 0, "begin nothing that would end after this `duration`, but for the first round; default 24m, 4m with -short")
 	flags.StringVar(&o.binary, "mirror", "", "measure this `binary` instead of building one")
 	flags.BoolVar(&o.noGate, "no-gate", false, "exit with 0 also where a bound is missed")
-	flags.StringVar(&o.keepDir, "dir", "", "keep configurations and logs in this empty `directory`")
+	flags.StringVar(&o.keepDir, "dir", "", "keep the programs' configurations and logs in this `directory`")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
