@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/batch"
-	"tributary/pkg/mirror/protocol"
 )
 
 // Mapping says which destination partition a source partition goes to.
@@ -95,9 +94,6 @@ func (l *Link) codeName(code int16) string { return l.sink.CodeName(code) }
 func (l *Link) halted(tp TopicPartition, cause Cause, reason string) {
 	l.log.Error("partition halted", "topic", tp.Topic, "partition", tp.Partition, "cause", string(cause), "err", reason)
 }
-
-// restart asks for the partition to be started anew from the store. It is called under the pipeline's lock.
-func (l *Link) restart(p *Pipeline) { l.restarts <- p }
 
 // Run mirrors until ctx ends, then drains: it stops reading, waits for what is in flight, and saves the positions.
 func (l *Link) Run(ctx context.Context) error {
@@ -270,54 +266,4 @@ func (l *Link) refreshLimits(ctx context.Context) {
 			p.SetLimits(limits)
 		}
 	}
-}
-
-// restarter starts single partitions anew: a compacted source after doubt, or a fenced producer.
-func (l *Link) restarter(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case p := <-l.restarts:
-			l.startAgain(ctx, p)
-		}
-	}
-}
-
-func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
-	t, err := l.topic(p.source.Topic)
-	if err != nil {
-		p.DestTrouble(err.Error()) // cannot be: the topic is running
-		return
-	}
-	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
-		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
-		err := l.saveOne(bounded, p)
-		if err == nil {
-			err = t.restart(bounded, p)
-		}
-		cancel()
-		if err == nil {
-			return
-		}
-		p.DestTrouble(err.Error())
-		l.log.Warn("partition not started again", "topic", p.source.Topic, "partition", p.source.Partition, "err", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
-}
-
-func (l *Link) saveOne(ctx context.Context, p *Pipeline) error {
-	now := time.Now()
-	at, ok := p.takePosition(now, 0)
-	if !ok {
-		return nil
-	}
-	if err := l.source.SavePositions(ctx, l.Group(), map[TopicPartition]protocol.Position{p.source: at}); err != nil {
-		return err
-	}
-	p.savedPosition(at, now)
-	return nil
 }

@@ -1,0 +1,61 @@
+package mirror
+
+import (
+	"context"
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// restart asks for the partition to be started anew from the store. It is called under the pipeline's lock.
+func (l *Link) restart(p *Pipeline) { l.restarts <- p }
+
+// restarter starts single partitions anew: a compacted source after doubt, or a fenced producer.
+func (l *Link) restarter(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-l.restarts:
+			l.startAgain(ctx, p)
+		}
+	}
+}
+
+func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
+	t, err := l.topic(p.source.Topic)
+	if err != nil {
+		p.DestTrouble(err.Error()) // cannot be: the topic is running
+		return
+	}
+	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
+		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
+		err := l.saveOne(bounded, p)
+		if err == nil {
+			err = t.restart(bounded, p)
+		}
+		cancel()
+		if err == nil {
+			return
+		}
+		p.DestTrouble(err.Error())
+		l.log.Warn("partition not started again", "topic", p.source.Topic, "partition", p.source.Partition, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (l *Link) saveOne(ctx context.Context, p *Pipeline) error {
+	now := time.Now()
+	at, ok := p.takePosition(now, 0)
+	if !ok {
+		return nil
+	}
+	if err := l.source.SavePositions(ctx, l.Group(), map[TopicPartition]protocol.Position{p.source: at}); err != nil {
+		return err
+	}
+	p.savedPosition(at, now)
+	return nil
+}
