@@ -104,11 +104,13 @@ func (w *walker) step(to sink) error {
 	case atPartition:
 		next = w.partition(&r)
 	case atPartitionTags:
-		w.partitionTags(&r)
-		next = w.nextPartition()
+		if w.partitionTags(&r); r.err == nil {
+			next = w.nextPartition()
+		}
 	case atTopicTags:
-		r.tags(nil)
-		next = w.nextTopic()
+		if r.tags(nil); r.err == nil { // it counts: a piece that is read again must not count twice
+			next = w.nextTopic()
+		}
 	case atTags:
 		r.tags(nil)
 		next = atEnd
