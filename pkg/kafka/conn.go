@@ -45,9 +45,9 @@ func (c *Conn) MaxVersion(apiKey int16) int16 {
 // Read reads what has arrived into p, like net.Conn.
 func (c *Conn) Read(p []byte) (int, error) { return c.sock.Read(p) }
 
-// WakeAt lets a blocked Read sleep on while fewer than n bytes wait (SO_RCVLOWAT), n >= 1. It saves
-// wake-ups under Linux without TLS, and is nothing elsewhere. Set it to 1 before waiting for something
-// short. For the goroutine that reads.
+// WakeAt lets a blocked Read sleep on while fewer than n bytes wait (SO_RCVLOWAT), n >= 1 and not more
+// than what is still to come. It saves wake-ups under Linux, under TLS for large n, and is nothing
+// elsewhere. Set it to 1 before waiting for something short. For the goroutine that reads.
 func (c *Conn) WakeAt(n int) { c.sock.wakeAt(n) }
 
 // WriteVec sends all of v before it returns: in one writev, or under TLS copied into full records. It

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"math/bits"
 	"net"
 	"sync"
 	"syscall"
@@ -113,11 +114,27 @@ func (s *socket) flush() error {
 // wakeAt sets the number of waiting bytes below which a blocked read sleeps on. It is advice: where it
 // cannot be had, reads return earlier.
 func (s *socket) wakeAt(n int) {
-	if s.plain != nil || n == s.wake {
+	if s.plain != nil {
+		n = belowTLS(n)
+	}
+	if n == s.wake {
 		return
 	}
 	s.wake = n
 	setLowWater(s.raw, n)
+}
+
+// tlsHeld is more than what the buffers above the TCP connection can hold: the bufferedConn, and the record or two in tls.Conn.
+const tlsHeld = tlsBufferBytes + 64<<10
+
+// belowTLS turns a number of bytes still to come into one of the TCP connection, which has to deliver at least what is not
+// held above it already; encryption only adds. A power of two, so that it does not change with every record.
+func belowTLS(n int) int {
+	n -= tlsHeld
+	if n < 2 {
+		return 1
+	}
+	return 1 << (bits.Len(uint(n)) - 1)
 }
 
 // abort ends every blocked read and write, now and later. A deadline would not do: whoever is using
