@@ -75,7 +75,7 @@ func (s *session) answered(r *request, frame []byte) error {
 		return err
 	}
 	now := time.Now()
-	s.answeredOne(now, time.Duration(resp.ThrottleMillis)*time.Millisecond)
+	refill := s.answeredOne(now, time.Duration(resp.ThrottleMillis)*time.Millisecond)
 	at, left := 0, len(r.items)
 	var hangUp error
 	for _, t := range resp.Topics {
@@ -93,12 +93,15 @@ func (s *session) answered(r *request, frame []byte) error {
 	if left != 0 {
 		return fmt.Errorf("answer lacks %d of %d partitions", left, len(r.items))
 	}
-	s.lane.kick()
+	if refill {
+		s.lane.kick()
+	}
 	return hangUp
 }
 
-// answeredOne frees a place in the window and sets the next deadline.
-func (s *session) answeredOne(now time.Time, throttle time.Duration) {
+// answeredOne frees a place in the window and sets the next deadline. It returns whether the writer has enough places to
+// be woken for.
+func (s *session) answeredOne(now time.Time, throttle time.Duration) (refill bool) {
 	l := s.lane
 	l.mu.Lock()
 	l.inFlight--
@@ -110,7 +113,9 @@ func (s *session) answeredOne(now time.Time, throttle time.Duration) {
 		deadline = now.Add(s.patience(now))
 	}
 	_ = s.conn.SetReadDeadline(deadline) // fails on a closed connection only, and then the next read says so
+	refill = l.inFlight < refillAt
 	l.mu.Unlock()
+	return refill
 }
 
 // find returns the place of a partition in items, looking from at on, as answers mostly come in order.

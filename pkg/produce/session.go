@@ -79,7 +79,7 @@ func (s *session) fill() (int, error) {
 	l.working = append(l.working, l.readied...)
 	l.readied = l.readied[:0]
 	l.mu.Unlock()
-	if free < maxInFlight-refillAt+1 || len(l.working) == 0 || s.conn.NeedsReauth() {
+	if free <= maxInFlight-refillAt || len(l.working) == 0 || s.conn.NeedsReauth() {
 		return 0, nil
 	}
 	var requests []*request
