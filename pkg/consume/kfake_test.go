@@ -1,0 +1,200 @@
+package consume
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tributary/pkg/mirror"
+)
+
+func TestCopies(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		codec kgo.CompressionCodec
+	}{{"none", kgo.NoCompression()}, {"lz4", kgo.Lz4Compression()}} {
+		t.Run(test.name, func(t *testing.T) {
+			fake := newFake(t, 3, 4)
+			fill(t, fake, 4, 0, 200, kgo.ProducerBatchCompression(test.codec))
+			r := start(t, fake, 4)
+			r.wantAll(4, 200)
+			fill(t, fake, 4, 200, 500, kgo.ProducerBatchCompression(test.codec))
+			r.wantAll(4, 500)
+			r.eventually("position", func() bool { return r.status(0).Committed == 500 })
+			r.stop()
+		})
+	}
+}
+
+func TestAbortedTransactionsStayBehind(t *testing.T) {
+	fake := newFake(t, 1, 1)
+	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.TransactionalID("t"), kgo.DefaultProduceTopic(topicName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	n := 0
+	for i := range 6 {
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		commit := kgo.TransactionEndTry(i%3 != 1)
+		for range 5 {
+			text := "aborted"
+			if commit {
+				text = value(0, n)
+				n++
+			}
+			if err := client.ProduceSync(t.Context(), kgo.StringRecord(text)).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := client.EndTransaction(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := start(t, fake, 1)
+	r.wantAll(1, n)
+	end := fake.PartitionInfo(topicName, 0).HighWatermark
+	r.eventually("end", func() bool { return r.status(0).Next == end })
+}
+
+// TestFollowsItsLeaders moves leaders while records come.
+func TestFollowsItsLeaders(t *testing.T) {
+	const partitions = 3
+	fake := newFake(t, 3, partitions)
+	r := start(t, fake, partitions)
+	for round := range 6 {
+		fill(t, fake, partitions, round*50, round*50+50)
+		for p := range partitions {
+			if err := fake.MoveTopicPartition(topicName, int32(p), int32((p+round)%3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fill(t, fake, partitions, round*50+50, round*50+50)
+		r.wantAll(partitions, round*50+50)
+	}
+}
+
+func TestSurvivesCutResponses(t *testing.T) {
+	const partitions = 3
+	cut := &cutter{}
+	fake := newFake(t, 2, partitions, kfake.ListenFn(cut.listen))
+	fill(t, fake, partitions, 0, 600, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	cut.every.Store(60_000)
+	r := start(t, fake, partitions)
+	r.wantAll(partitions, 600)
+	if cut.cuts.Load() == 0 {
+		t.Error("no connection was cut")
+	}
+	cut.every.Store(0)
+	r.stop()
+}
+
+func TestBrokerGoesAndComes(t *testing.T) {
+	fake := newFake(t, 3, 3)
+	r := start(t, fake, 3)
+	fill(t, fake, 3, 0, 50)
+	r.wantAll(3, 50)
+	if err := fake.RemoveNode(1); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, fake, 3, 50, 100)
+	r.wantAll(3, 100)
+	if _, _, err := fake.AddNode(1, 0); err != nil {
+		t.Fatal(err)
+	}
+	for p := range int32(3) {
+		if err := fake.MoveTopicPartition(topicName, p, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, fake, 3, 100, 150)
+	r.wantAll(3, 150)
+}
+
+func TestOvertakenByRetention(t *testing.T) {
+	fake := newFake(t, 1, 2)
+	r := start(t, fake, 2)
+	fill(t, fake, 2, 0, 20)
+	r.wantAll(2, 20)
+	r.sink.mu.Lock()
+	r.sink.mute = true // nothing is acknowledged any more, so the position stays at 20
+	r.sink.mu.Unlock()
+	r.eventually("commit", func() bool { return r.status(0).Committed == 20 })
+	r.stop()
+	fill(t, fake, 2, 20, 60)
+	if err := fake.DeleteRecords(topicName, 0, 45); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, fake, 2)
+	again.eventually("halt", func() bool { return again.status(0).State == mirror.StateHalted })
+	s := again.status(0)
+	if s.Cause != mirror.CauseRetention || s.Lost == nil || *s.Lost != (mirror.Range{From: 20, To: 45}) {
+		// The store is new, so the identity was rebuilt from the position.
+		t.Errorf("got cause %q, lost %v, why %q; want retention, 20 to 45", s.Cause, s.Lost, s.Why)
+	}
+	again.eventually("sibling", func() bool { return again.status(1).Next == 60 })
+}
+
+func TestSourceMadeAnew(t *testing.T) {
+	fake := newFake(t, 1, 1)
+	r := start(t, fake, 1)
+	fill(t, fake, 1, 0, 30)
+	r.wantAll(1, 30)
+	if err := fake.DeleteTopic(topicName); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("trouble", func() bool { return r.status(0).State == mirror.StateWaiting })
+	if s := r.status(0); !strings.Contains(s.Why, topicName) && !strings.Contains(s.Why, "gone") {
+		t.Errorf("says %q", s.Why)
+	}
+	if err := fake.CreateTopic(topicName, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, fake, 1, 0, 50)
+	r.eventually("halt", func() bool { return r.status(0).Cause == mirror.CauseSourceRecreated })
+	if got := len(r.sink.got(mirror.TopicPartition{Topic: topicName})); got != 30 {
+		t.Errorf("got %d records, want the 30 of the topic as it was", got)
+	}
+}
+
+func TestHotAndCold(t *testing.T) {
+	fake := newFake(t, 1, 2)
+	r := start(t, fake, 2)
+	fill(t, fake, 2, 0, 5)
+	r.wantAll(2, 5)
+	r.source.mu.RLock()
+	var quiet *entry
+	for _, e := range r.source.entries {
+		if e.tp.Partition == 1 {
+			quiet = e
+		}
+	}
+	r.source.mu.RUnlock()
+	l := quiet.lane.Load()
+	cold := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return quiet.cold
+	}
+	l.mu.Lock()
+	quiet.lastData = time.Now().Add(-2 * coldAfter)
+	l.mu.Unlock()
+	signal(l.cold.wake)
+	r.eventually("cold", cold)
+	hot, _ := l.collect(nil, false, time.Now())
+	if len(hot) != 1 || hot[0].e == quiet {
+		t.Errorf("hot fetch asks for %d partitions", len(hot))
+	}
+	fill(t, fake, 2, 5, 9)
+	r.wantAll(2, 9)
+	r.eventually("hot again", func() bool { return !cold() })
+	hot, _ = l.collect(nil, false, time.Now())
+	if len(hot) != 2 {
+		t.Errorf("hot fetch asks for %d partitions, want 2", len(hot))
+	}
+}
