@@ -82,6 +82,10 @@ type Pipeline struct {
 	lastAck  time.Time
 	counters Counters
 
+	// Since when Status has shown the acknowledged prefix at the same place, or as caught up.
+	shown      int64
+	shownSince time.Time
+
 	// Trouble that is being retried, "" when there is none.
 	sourceTrouble, destTrouble string
 	blockedSince               time.Time // since when destTrouble stands or no lane has it

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"fmt"
 	"time"
 
 	"tributary/pkg/mirror/protocol"
@@ -45,6 +46,9 @@ type Range struct {
 // sourceFresh is for how long a source's end offset is believed; a cold fetch answers within ten seconds.
 const sourceFresh = 30 * time.Second
 
+// stalledAfter is how long a partition that is behind may stand still before its state says so, whatever the reason.
+const stalledAfter = 10 * time.Second
+
 // PartitionStatus is one moment of a pipeline.
 type PartitionStatus struct {
 	Source, Dest TopicPartition
@@ -86,11 +90,20 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	if now.Sub(p.sourceSeen) < sourceFresh {
 		s.SourceEnd = p.sourceEnd
 	}
-	s.State, s.Why = p.stateNow(s.SourceEnd)
+	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
 	return s
 }
 
-func (p *Pipeline) stateNow(sourceEnd int64) (State, string) {
+// standing returns for how long the acknowledged prefix was not seen to move, by the calls of Status there were.
+func (p *Pipeline) standing(now time.Time) time.Duration {
+	caughtUp := p.position.Source >= p.sourceEnd
+	if p.shown != p.position.Source || caughtUp || p.shownSince.IsZero() {
+		p.shown, p.shownSince = p.position.Source, now
+	}
+	return now.Sub(p.shownSince)
+}
+
+func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, string) {
 	switch {
 	case p.cause != "":
 		return StateHalted, p.reason
@@ -106,6 +119,8 @@ func (p *Pipeline) stateNow(sourceEnd int64) (State, string) {
 		return StateWaiting, "waiting until no old request can be under way"
 	case sourceEnd >= 0 && p.position.Source >= sourceEnd:
 		return StateCaughtUp, ""
+	case standing >= stalledAfter: // the memory may be with others, a connection may be silent
+		return StateWaiting, fmt.Sprintf("nothing was acknowledged for %v, with %d batches under way", standing.Round(time.Second), p.window.sent)
 	}
 	return StateCopying, ""
 }
