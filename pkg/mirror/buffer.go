@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -40,6 +41,9 @@ func (b *Buffer) Grow(n int) {
 	if len(b.Bytes) < n {
 		b.Bytes = b.budget.memory(n)
 	}
+	if n <= pooledBytes {
+		n = len(b.Bytes) // what it occupies
+	}
 	if left := b.size - int64(n); left > 0 {
 		b.size -= left
 		b.budget.giveBack(left)
@@ -55,8 +59,16 @@ func (b *Buffer) Settle() {
 	}
 }
 
-// pooledBytes is the size of a small buffer; larger ones are kept apart, so that a trickle does not occupy them.
-const pooledBytes = 256 << 10
+// Memory up to pooledBytes comes in classes, each twice as large as the one before: a partition that cannot send may hold
+// thousands of small responses. Larger memory is kept apart, so that a trickle does not occupy it.
+const (
+	smallestBytes = 4 << 10
+	pooledBytes   = smallestBytes << (classes - 1) // 256 KiB
+	classes       = 7
+)
+
+// class returns the smallest class with room for n bytes, 1 to pooledBytes.
+func class(n int) int { return bits.Len(uint(n-1) / smallestBytes) }
 
 // Budget bounds the memory of all records under way in the process: a fetch takes its greatest size from it before it is
 // sent, and the last acknowledgement of what it brought gives that back. Memory is reused, because fresh memory costs a
@@ -68,8 +80,8 @@ type Budget struct {
 	mu    sync.Mutex
 	used  int64    // guarded by mu
 	owed  int64    // guarded by mu: used without having been taken
-	small [][]byte // guarded by mu: idle memory; the last one used is the warmest
-	large [][]byte // guarded by mu
+	small [classes][][]byte // guarded by mu: idle memory; the last one used is the warmest
+	large [][]byte          // guarded by mu
 }
 
 // NewBudget returns a budget of total bytes.
@@ -144,12 +156,13 @@ func (g *Budget) memory(n int) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if n <= pooledBytes {
-		if k := len(g.small); k > 0 {
-			m := g.small[k-1]
-			g.small = g.small[:k-1]
+		c := class(max(n, 1))
+		if k := len(g.small[c]); k > 0 {
+			m := g.small[c][k-1]
+			g.small[c] = g.small[c][:k-1]
 			return m
 		}
-		return make([]byte, pooledBytes)
+		return make([]byte, smallestBytes<<c)
 	}
 	for k := len(g.large) - 1; k >= 0; k-- {
 		if m := g.large[k]; len(m) >= n {
@@ -168,16 +181,20 @@ func (g *Budget) free(b *Buffer) {
 	m := b.Bytes
 	b.Bytes = nil
 	g.mu.Lock()
-	kept := int64(len(g.small)) * pooledBytes
+	kept := int64(0)
+	for c, idle := range g.small {
+		kept += int64(len(idle) * (smallestBytes << c))
+	}
 	for _, l := range g.large {
 		kept += int64(len(l))
 	}
 	switch {
 	case m == nil || kept+int64(len(m)) > g.total:
-	case len(m) == pooledBytes:
-		g.small = append(g.small, m)
 	case len(m) > pooledBytes:
 		g.large = append(g.large, m)
+	default:
+		c := class(len(m))
+		g.small[c] = append(g.small[c], m)
 	}
 	g.mu.Unlock()
 	g.giveBack(b.size)

@@ -87,6 +87,7 @@ func (r *rig) work(p *Pipeline) {
 			return
 		}
 		taken.Hold().Release()
+		r.acks[p.dest] = max(r.acks[p.dest], r.sink.ends)
 		p.Answer(taken.Flight, 0, r.acks[p.dest], time.Now())
 		r.acks[p.dest] += int64(taken.Records)
 	}
@@ -142,7 +143,7 @@ func TestLinkMirrorsSavesAndDrains(t *testing.T) {
 		}
 		r.feed(1, dense(2, 3, gzipCodec, 1))
 		wait(2 * time.Second)
-		if at, ok := r.source.saved("clicks", 1); !ok || at.Source != 6 || at.Sequence != 6 || at.Dest != 6 || at.ProducerID != 1002 {
+		if at, ok := r.source.saved("clicks", 1); !ok || at.Source != 6 || at.Sequence != 6 || at.Dest != 46 || at.ProducerID != 1002 {
 			t.Errorf("saved %+v, %v", at, ok)
 		}
 		r.feed(0, dense(1, 3, gzipCodec, 1))

@@ -114,6 +114,11 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 	}
 	switch answer {
 	case protocol.Done:
+		if base < p.position.Dest { // of a log that was cut, or made anew, and knows no producer
+			p.halt(CauseDestinationTruncated, fmt.Sprintf("%s put records of %s/%d at offset %d, behind offset %d up to which it had acknowledged: the log was cut or the topic made anew",
+				p.link.cfg.To, p.dest.Topic, p.dest.Partition, base, p.position.Dest))
+			return Leave
+		}
 		p.acknowledge(base, now)
 		return GoOn
 	case protocol.Refused:

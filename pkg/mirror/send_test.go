@@ -378,3 +378,15 @@ func TestStatus(t *testing.T) {
 		t.Errorf("got %s, %q", s.State, s.Why)
 	}
 }
+
+// TestAcknowledgedBehindThePosition pins that a log which was cut or made anew halts the partition at its first answer: a
+// broker that forgot the producer takes any sequence.
+func TestAcknowledgedBehindThePosition(t *testing.T) {
+	b := young(t, 2, nil)
+	b.answer(b.take(1)[0], 0, 70, GoOn)
+	b.answer(b.take(1)[0], 0, 71, Leave)
+	b.wantHalted(CauseDestinationTruncated, "offset 72")
+	if got := b.position(); got.Source != 2 || got.Dest != 72 {
+		t.Errorf("position is %+v, want what was acknowledged before", got)
+	}
+}
