@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,10 +60,22 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
+	limitMemory(int64(cfg.Memory))
 	log.Info("mirror started", "instance", cfg.Instance, "version", version, "listen", p.server.Addr(), "state_dir", filepath.Clean(cfg.StateDir))
 	err = p.run(ctx)
 	log.Info("mirror stopped", "err", err)
 	return errors.Join(err, state.Close())
+}
+
+// besideBudget is what the process needs beside the budget for records: connections, metadata, codecs, the runtime.
+const besideBudget = 40 << 20
+
+// limitMemory lets the collector run as often as it takes to stay near the budget, where it would otherwise let garbage
+// grow to the size of all that is in use. GOMEMLIMIT in the environment wins.
+func limitMemory(budget int64) {
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(budget + besideBudget)
+	}
 }
 
 // Supported refuses what this version does not do yet, with a *config.Problems, before any cluster is touched.
