@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -54,7 +55,7 @@ func OpenStatic(dir string) (*Static, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("write state directory's lock: %w", err)
 	}
-	return &Static{dir: dir, lock: f}, nil
+	return &Static{dir: filepath.Clean(dir), lock: f}, nil
 }
 
 // Close gives the lock back.
@@ -74,10 +75,10 @@ type file struct {
 
 const fileFormat = 1
 
-// path keeps names apart whatever characters they have, and readable.
+// path keeps names apart whatever characters they have, in one directory, and readable.
 func (s *Static) path(link, topic string) string {
 	sum := sha256.Sum256([]byte(topic))
-	name := topic
+	name := url.PathEscape(topic) // Kafka's own rule allows no character that this changes
 	if len(name) > 100 {
 		name = name[:100]
 	}
@@ -129,11 +130,26 @@ func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identi
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
 	path := s.path(link, topic)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := s.makeDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
 	if err := replaceFile(path, data); err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
+	}
+	return nil
+}
+
+// makeDir makes a directory below s.dir, on disk when it returns: what is synced in a directory that a power cut takes
+// away is lost.
+func (s *Static) makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for dir != s.dir && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		if err := syncDir(dir); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -154,7 +170,11 @@ func replaceFile(path string, data []byte) error {
 	if err := os.Rename(path+".new", path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
