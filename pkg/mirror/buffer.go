@@ -78,8 +78,8 @@ type Budget struct {
 	sem   *semaphore.Weighted
 
 	mu    sync.Mutex
-	used  int64    // guarded by mu
-	owed  int64    // guarded by mu: used without having been taken
+	used  int64             // guarded by mu
+	owed  int64             // guarded by mu: used without having been taken
 	small [classes][][]byte // guarded by mu: idle memory; the last one used is the warmest
 	large [][]byte          // guarded by mu
 }

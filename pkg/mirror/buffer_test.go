@@ -9,25 +9,26 @@ import (
 )
 
 func TestBudgetAccounts(t *testing.T) {
-	g := NewBudget(1000)
+	const kib = 1 << 10
+	g := NewBudget(1000 * kib)
 	freed := 0
-	a := g.TryTake(600, func() { freed++ })
-	if a == nil || g.Used() != 600 {
+	a := g.TryTake(600*kib, func() { freed++ })
+	if a == nil || g.Used() != 600*kib {
 		t.Fatalf("got buffer %v, used %d", a, g.Used())
 	}
-	if b := g.TryTake(401, nil); b != nil {
+	if b := g.TryTake(401*kib, nil); b != nil {
 		t.Error("more than the budget was given out")
 	}
 	a.Grow(100)
-	if got, want := g.Used(), int64(100); got != want {
-		t.Errorf("after Grow: used %d, want %d", got, want)
+	if got, want := g.Used(), int64(smallestBytes); got != want || int64(len(a.Bytes)) != want {
+		t.Errorf("after Grow: used %d for %d bytes, want %d: what it occupies", got, len(a.Bytes), want)
 	}
-	b := g.TryTake(900, nil)
+	b := g.TryTake(996*kib, nil)
 	if b == nil {
 		t.Fatal("what Grow left was not given back")
 	}
-	b.Grow(5000) // KIP-74: one batch may be larger than what was asked for
-	if len(b.Bytes) < 5000 || g.Used() != 1000 {
+	b.Grow(5000 * kib) // KIP-74: one batch may be larger than what was asked for
+	if len(b.Bytes) < 5000*kib || g.Used() != 1000*kib {
 		t.Errorf("got %d bytes, used %d", len(b.Bytes), g.Used())
 	}
 	a.Retain()
