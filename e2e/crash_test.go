@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,17 +74,18 @@ func crashLoop(t *testing.T, r *route, c crashes) {
 	r.awaitMore(t, 1, time.Minute)
 
 	ctx, cancel := context.WithCancelCause(t.Context())
+	var brokers sync.WaitGroup
+	defer brokers.Wait() // none is left dying when this ends early
 	defer cancel(nil)
-	brokersDone := make(chan error, 1)
-	go func() {
-		err := killBrokers(ctx, r, rand.New(rand.NewPCG(c.seed, 1)), c.brokers)
-		if err != nil {
-			cancel(err)
+	var failed error
+	brokers.Go(func() {
+		if failed = killBrokers(ctx, r, rand.New(rand.NewPCG(c.seed, 1)), c.brokers); failed != nil {
+			cancel(failed)
 		}
-		brokersDone <- err
-	}()
+	})
 	moved := killMirrors(ctx, t, r, rand.New(rand.NewPCG(c.seed, 2)), c)
-	must(t, <-brokersDone)
+	brokers.Wait()
+	must(t, failed)
 	if moved < c.mirror/3 {
 		t.Errorf("only %d of %d killed mirrors had copied anything: the kills came too early to prove much", moved, c.mirror)
 	}

@@ -104,13 +104,23 @@ func (v *venue) get(t *testing.T) *kafka.Cluster {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for _, n := range v.cluster.Nodes() {
-		if !n.Alive() {
-			must(t, n.Restart(ctx))
-		}
-	}
+	must(t, reviveAll(ctx, v.cluster))
 	must(t, v.cluster.WaitInSync(ctx))
 	return v.cluster
+}
+
+// reviveAll starts the dead brokers of a cluster at once: none of a quorum is ready alone.
+func reviveAll(ctx context.Context, c *kafka.Cluster) error {
+	nodes := c.Nodes()
+	failures := make([]error, len(nodes))
+	var starts sync.WaitGroup
+	for i, n := range nodes {
+		if !n.Alive() {
+			starts.Go(func() { failures[i] = n.Restart(ctx) })
+		}
+	}
+	starts.Wait()
+	return errors.Join(failures...)
 }
 
 func (v *venue) close(failed bool) error {
