@@ -48,7 +48,9 @@ func newMemSink(topics map[string]int) *memSink {
 	return s
 }
 
-func (s *memSink) Catalog() (*mirror.Catalog, <-chan struct{}, error) { return s.topics, s.changed, nil }
+func (s *memSink) Catalog() (*mirror.Catalog, <-chan struct{}, error) {
+	return s.topics, s.changed, nil
+}
 
 func (s *memSink) Attach(p *mirror.Pipeline) {
 	s.mu.Lock()
