@@ -30,7 +30,7 @@ type memSink struct {
 	mu      sync.Mutex
 	list    []*mirror.Pipeline
 	values  map[mirror.TopicPartition][]string
-	batches map[mirror.TopicPartition]int
+	ends    map[mirror.TopicPartition]int64
 	next    int64 // producer id
 	topics  *mirror.Catalog
 	changed chan struct{}
@@ -40,7 +40,7 @@ type memSink struct {
 }
 
 func newMemSink(topics map[string]int) *memSink {
-	s := &memSink{values: map[mirror.TopicPartition][]string{}, batches: map[mirror.TopicPartition]int{}, topics: &mirror.Catalog{Cluster: "mem", Topics: map[string]mirror.TopicInfo{}},
+	s := &memSink{values: map[mirror.TopicPartition][]string{}, ends: map[mirror.TopicPartition]int64{}, topics: &mirror.Catalog{Cluster: "mem", Topics: map[string]mirror.TopicInfo{}},
 		changed: make(chan struct{}), kicked: make(chan struct{}, 1)}
 	for name, n := range topics {
 		s.topics.Topics[name] = mirror.TopicInfo{Partitions: n}
@@ -111,6 +111,7 @@ func (s *memSink) work(p *mirror.Pipeline) {
 		if plan.Count && plan.Need != protocol.Resend {
 			tail = protocol.NewTail(plan.Position, 0)
 		}
+		s.ends[p.Dest()] = max(s.ends[p.Dest()], plan.Position.Dest)
 		p.Joined(plan, tail, 0)
 	}
 	for {
@@ -123,10 +124,9 @@ func (s *memSink) work(p *mirror.Pipeline) {
 			s.fault = err
 		}
 		taken.Hold().Release()
-		base := int64(len(s.values[p.Dest()]))
 		s.values[p.Dest()] = append(s.values[p.Dest()], got...)
-		s.batches[p.Dest()]++
-		p.Answer(taken.Flight, 0, base, time.Now())
+		p.Answer(taken.Flight, 0, s.ends[p.Dest()], time.Now())
+		s.ends[p.Dest()] += int64(len(got))
 	}
 }
 

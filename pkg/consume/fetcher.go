@@ -82,6 +82,9 @@ func (f *fetcher) session(ctx context.Context) error {
 		if err := f.next(ctx); err != nil {
 			return err
 		}
+		if now := f.asked[0].leader.Address; f.conn != nil && f.conn.Addr() != now {
+			return fmt.Errorf("broker listens at %s now", now) // what answers at the old address leads nothing
+		}
 		if f.conn == nil {
 			conn, err := f.dial(ctx)
 			if err != nil {
