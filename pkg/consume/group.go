@@ -41,8 +41,15 @@ func (g group) LoadPositions(ctx context.Context, name string, topics map[string
 // SavePositions implements mirror.Source.
 func (g group) SavePositions(ctx context.Context, name string, positions map[mirror.TopicPartition]protocol.Position) error {
 	offsets := make([]kafka.GroupOffset, 0, len(positions))
+	known, _, _ := g.watcher.Catalog()
 	for tp, at := range positions {
+		if known != nil && int(tp.Partition) >= known.Topics[tp.Topic].Partitions {
+			continue // the topic is gone, and a group keeps no position of it
+		}
 		offsets = append(offsets, kafka.GroupOffset{Topic: tp.Topic, Partition: tp.Partition, Next: at.Source, LeaderEpoch: at.SourceEpoch, Metadata: at.Metadata()})
+	}
+	if len(offsets) == 0 {
+		return nil
 	}
 	return g.cluster.CommitOffsets(ctx, name, offsets)
 }

@@ -16,7 +16,8 @@ const (
 	recodeBytes         = 1 << 20   // of the memory that rewritten batches share, at least
 	maxDecompressed     = 128 << 20 // of one source batch; a bomb halts its partition
 	shortSourceGrace    = 30 * time.Second
-	defaultMaxBatchSize = 1 << 20 // max.message.bytes where the destination does not tell
+	shortSourcePause    = 500 * time.Millisecond // between two looks at it
+	defaultMaxBatchSize = 1 << 20                // max.message.bytes where the destination does not tell
 )
 
 // Aborted is an aborted transaction within a fetched range: batches of Producer from First on, up to its abort marker.
@@ -69,7 +70,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case !p.active() || !p.joined:
+	case !p.active() || !p.joined || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
 	case p.window.bytes > maxQueuedBytes:
 		a = Full
@@ -106,6 +107,7 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 	if p.shortSince.IsZero() {
 		p.shortSince = now
 	}
+	p.shortSeen = now
 	text := fmt.Sprintf("the destination holds %d records from source offset %d on, the source ends at %d", p.skip, p.next, stable)
 	if now.Sub(p.shortSince) < shortSourceGrace {
 		p.sourceTrouble = text

@@ -12,6 +12,7 @@ import (
 const (
 	refusedPause   = 250 * time.Millisecond // before a refused window is sent again
 	shedAfter      = time.Second            // a partition that cannot send for so long gives its memory back
+	shedUncounted  = time.Minute            // the same where that costs a producer epoch, of which there are 32,767
 	deniedPause    = 5 * time.Second        // before trying again without the right
 	disorderLimit  = 6                      // OUT_OF_ORDER answers in a row, with scans that find nothing new
 	calmAtDisorder = 3                      // from so many on the scan is a calm one
@@ -189,7 +190,7 @@ func (p *Pipeline) RetryIn(now time.Time) time.Duration {
 // deny waits for a right or a topic to come back: nothing was appended.
 func (p *Pipeline) deny(code int16, now time.Time) {
 	p.giveUp()
-	p.retryAt = now.Add(deniedPause)
+	p.retryAt = now.Add(max(deniedPause, p.patience()))
 	p.trouble(fmt.Sprintf("%s: WRITE on topic %s at %s", p.link.codeName(code), p.dest.Topic, p.link.cfg.To))
 }
 
@@ -258,7 +259,7 @@ func (p *Pipeline) shed(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	blocked := !p.joined || p.destTrouble != ""
-	if !p.active() || p.window.n == 0 || !blocked || now.Sub(p.blockedSince) < shedAfter {
+	if !p.active() || p.window.n == 0 || !blocked || now.Sub(p.blockedSince) < p.patience() {
 		return false
 	}
 	if p.window.sent > 0 {
@@ -266,6 +267,14 @@ func (p *Pipeline) shed(now time.Time) bool {
 	}
 	p.giveUp()
 	return true
+}
+
+// patience is how long a partition keeps its window before it gives up.
+func (p *Pipeline) patience() time.Duration {
+	if p.uncounted {
+		return shedUncounted
+	}
+	return shedAfter
 }
 
 // giveUp drops the window, whatever of it was sent, to find out later what became of it.

@@ -133,6 +133,10 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 		j.settle()
 		return nil
 	}
+	if j.end == from {
+		j.tail = protocol.NewTail(j.plan.Position, logStart)
+		return nil
+	}
 	starts, err := listOffsets(ctx, conn, []*joiner{j}, earliest)
 	if err == nil {
 		err = starts[0].err
