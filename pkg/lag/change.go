@@ -144,9 +144,9 @@ func report(log *slog.Logger, changes []change) {
 		case started:
 			log.Info("mirroring started")
 		case waited:
-			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second), "err", c.why)
+			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second).String(), "err", c.why)
 		case recovered:
-			log.Info("mirroring recovered", "after", c.lasted.Round(time.Second))
+			log.Info("mirroring recovered", "after", c.lasted.Round(time.Second).String())
 		}
 	}
 }
