@@ -16,11 +16,9 @@ const (
 	noticeWithin = 30 * time.Second // from a fault to the status that says so, and from its end to new records
 	settle       = 5 * time.Second  // from then until positions stand still and memory is flat: buffers fill up before
 	// flatBytes is by how much memory may grow in a second; a mirror that kept what it reads would grow by 1 MB and more.
-	// Over 40 s the slope of a level that swings by some megabytes, as the collector comes and goes, is up to a third of that.
-	flatBytes = 384 << 10
-	// peakBytes is what a mirror may take at most with its budget of 16 MiB: 48 MiB beside it, and 8 more because the
-	// collector's limit is a soft one.
-	peakBytes = (16 + 48 + 8) << 20
+	flatBytes = 256 << 10
+	// peakBytes is what a mirror may take at most with its budget of 16 MiB.
+	peakBytes = (16 + 48) << 20
 )
 
 // outage is a way to lose the destination.
