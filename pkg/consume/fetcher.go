@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"tributary/pkg/kafka"
@@ -15,7 +16,9 @@ import (
 const (
 	readStep       = 512 << 10        // of reading and sealing: well inside a core's own cache
 	fetchPatience  = 15 * time.Second // beyond what the request lets the broker wait
-	outstanding    = 3                // responses under way at which reading pauses: more of them find memory cold
+	piecePatience  = 10 * time.Second // between two looks at whether a response is still arriving
+	arrivedIn      = 50 * time.Millisecond
+	outstanding    = 3 // responses under way at which reading pauses: more of them find memory cold
 	outstandingFor = 100 * time.Millisecond
 	smallResponse  = 256 << 10 // does not count as outstanding
 	maxFrameBytes  = 1 << 30
@@ -191,10 +194,7 @@ func (f *fetcher) size() {
 }
 
 func (f *fetcher) send() error {
-	if err := f.conn.SetWriteDeadline(time.Now().Add(fetchPatience)); err != nil {
-		return err
-	}
-	return f.conn.WriteVec([][]byte{f.encoder.request(f.asked, f.conn.MaxVersion(fetchKey))})
+	return f.conn.WriteVec([][]byte{f.encoder.request(f.asked, f.conn.MaxVersion(fetchKey))}, fetchPatience)
 }
 
 // receive reads one response into buf and takes its batches in as they arrive.
@@ -220,17 +220,10 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 	in := taker{f, buf, -1}
 	for f.walker.have < n {
 		want := min(n-f.walker.have, readStep)
-		f.conn.WakeAt(want) // never more than what is still to come
-		k, err := f.conn.Read(f.walker.frame[f.walker.have : f.walker.have+want])
+		k, err := f.read(f.walker.frame[f.walker.have : f.walker.have+want])
 		if err != nil {
 			in.finish()
 			return err
-		}
-		if f.walker.have>>22 != (f.walker.have+k)>>22 { // every 4 MiB: a slow link is not a dead one
-			if err := f.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-				in.finish()
-				return err
-			}
 		}
 		f.walker.have += k
 		if err := f.walker.advance(&in); err != nil {
@@ -243,6 +236,24 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 		return errors.New("response ends early")
 	}
 	return nil
+}
+
+// read reads some of a response, whose next len(p) bytes are sure to come. A slow link is not a dead one: at the deadline
+// it is seen whether anything arrived since the last, fewer bytes than what a blocked read is woken for included.
+func (f *fetcher) read(p []byte) (int, error) {
+	f.conn.WakeAt(len(p))
+	n, err := f.conn.Read(p)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	f.conn.WakeAt(1)
+	if err := f.conn.SetReadDeadline(time.Now().Add(arrivedIn)); err != nil {
+		return 0, err
+	}
+	if n, err = f.conn.Read(p); err != nil {
+		return n, err
+	}
+	return n, f.conn.SetReadDeadline(time.Now().Add(piecePatience))
 }
 
 // settle deals with what the response said beside its batches.

@@ -51,14 +51,19 @@ func (c *Conn) Read(p []byte) (int, error) { return c.sock.Read(p) }
 func (c *Conn) WakeAt(n int) { c.sock.wakeAt(n) }
 
 // WriteVec sends all of v before it returns: in one writev, or under TLS copied into full records. It
-// consumes v, whose elements are changed. After an error part of v may have been sent: close.
-func (c *Conn) WriteVec(v net.Buffers) error { return c.sock.writeVec(v) }
+// consumes v, whose elements are changed. It gives up when nothing moved for patience (> 0): a slow link
+// is not a dead one. After an error part of v may have been sent: close.
+func (c *Conn) WriteVec(v net.Buffers, patience time.Duration) error {
+	return c.sock.writeVec(v, patience)
+}
 
-// SetReadDeadline sets when Read gives up; zero means never. Do and Reauthenticate clear it.
+// Unacknowledged returns how many bytes were sent and not yet acknowledged by the peer's kernel (SIOCOUTQ),
+// 0 where that cannot be told. While it falls the link is slow, not dead.
+func (c *Conn) Unacknowledged() int { return unacknowledged(c.sock.raw) }
+
+// SetReadDeadline sets when Read gives up; zero means never. Do and Reauthenticate clear it. Reading can go on
+// after a Read that gave up.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.sock.SetReadDeadline(t) }
-
-// SetWriteDeadline sets when WriteVec gives up; zero means never. Do and Reauthenticate clear it.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.sock.SetWriteDeadline(t) }
 
 // NeedsReauth reports whether the SASL session has used up most of the time that the broker granted
 // and Reauthenticate should be called at the next moment when nothing is in flight. A broker closes a

@@ -193,7 +193,7 @@ func TestLaneDrivesSocket(t *testing.T) {
 			defer wg.Wait()
 			wg.Go(func() {
 				for range bursts {
-					if err := conn.WriteVec(frames(perBurst)); err != nil {
+					if err := conn.WriteVec(frames(perBurst), 20*time.Second); err != nil {
 						t.Errorf("WriteVec: %v", err)
 					}
 				}
@@ -243,10 +243,7 @@ func TestCloseThrowsAwayUnsent(t *testing.T) {
 		t.Fatalf("accept: %v", err)
 	}
 	defer func() { _ = peer.Close() }()
-	if err := sock.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-		t.Fatalf("SetWriteDeadline: %v", err)
-	}
-	if err := sock.writeVec(net.Buffers{make([]byte, 64<<20)}); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := sock.writeVec(net.Buffers{make([]byte, 64<<20)}, 100*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("got %v, want a full socket", err)
 	}
 	for range 2 {

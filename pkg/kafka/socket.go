@@ -19,7 +19,9 @@ type socket struct {
 	tcp      *net.TCPConn
 	raw      syscall.RawConn
 
-	// Only under TLS, else nil. A write goes plain -> Conn (which encrypts) -> cipher -> tcp.
+	out patientWriter // what everything is sent through
+
+	// Only under TLS, else nil. A write goes plain -> Conn (which encrypts) -> cipher -> out.
 	plain  *bufio.Writer
 	cipher *bufferedConn
 
@@ -70,7 +72,7 @@ func newSocket(conn net.Conn) (*socket, error) {
 	if err := setUserTimeout(raw, userTimeout); err != nil {
 		return nil, fmt.Errorf("set TCP_USER_TIMEOUT: %w", err)
 	}
-	return &socket{Conn: tcp, tcp: tcp, raw: raw}, nil
+	return &socket{Conn: tcp, tcp: tcp, raw: raw, out: patientWriter{TCPConn: tcp}}, nil
 }
 
 func (s *socket) secure(conn *tls.Conn, cipher *bufferedConn) {
@@ -90,11 +92,13 @@ func (s *socket) Write(p []byte) (int, error) {
 	return n, s.flush()
 }
 
-// writeVec sends v at once, by writev or through the TLS buffers; it consumes v.
-func (s *socket) writeVec(v net.Buffers) error {
+// writeVec sends v at once, by writev or through the TLS buffers; it consumes v. It gives up when nothing moved for
+// patience.
+func (s *socket) writeVec(v net.Buffers, patience time.Duration) error {
+	s.out.patience.Store(int64(patience))
+	defer s.out.patience.Store(0)
 	if s.plain == nil {
-		_, err := v.WriteTo(s.tcp)
-		return err
+		return s.out.writeVec(v)
 	}
 	for _, piece := range v {
 		if _, err := s.plain.Write(piece); err != nil {

@@ -26,3 +26,14 @@ func setLowWater(raw syscall.RawConn, n int) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, n)
 	})
 }
+
+// unacknowledged asks for SIOCOUTQ. A socket that cannot be asked is closed, and reading it will say so.
+func unacknowledged(raw syscall.RawConn) int {
+	n := 0
+	_ = raw.Control(func(fd uintptr) {
+		if queued, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+			n = queued
+		}
+	})
+	return n
+}

@@ -64,7 +64,7 @@ func (t *TLS) encrypt(ctx context.Context, s *socket, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	buffered := newBufferedConn(s.tcp)
+	buffered := newBufferedConn(&s.out)
 	secure := tls.Client(buffered, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("make TLS handshake: %w", err)

@@ -15,14 +15,9 @@ import (
 	"tributary/pkg/mirror"
 )
 
-// patience is how long an answer may take. Called with the lane's lock held.
-func (s *session) patience(now time.Time) time.Duration {
-	return produceTimeout + answerPatience + max(0, s.lane.muted.Sub(now))
-}
-
 // readAnswers brings the answers to the pipelines until the connection breaks.
 func (s *session) readAnswers(ctx context.Context) {
-	in := bufio.NewReaderSize(s.conn, 16<<10)
+	in := bufio.NewReaderSize(patientReader{s}, 16<<10)
 	var frame []byte
 	for r := range s.sent {
 		if ctx.Err() != nil {
@@ -108,11 +103,7 @@ func (s *session) answeredOne(now time.Time, throttle time.Duration) (refill boo
 	if throttle > 0 {
 		l.muted = now.Add(throttle)
 	}
-	deadline := time.Time{}
-	if l.inFlight > 0 {
-		deadline = now.Add(s.patience(now))
-	}
-	_ = s.conn.SetReadDeadline(deadline) // fails on a closed connection only, and then the next read says so
+	s.awaits(now)
 	refill = l.inFlight < refillAt
 	l.mu.Unlock()
 	return refill

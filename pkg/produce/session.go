@@ -16,6 +16,7 @@ type session struct {
 	conn   *kafka.Conn
 	hangUp context.CancelCauseFunc
 	sent   chan *request // in order of sending; the writer is its only sender, at most maxInFlight are ever in it
+	silent silence       // guarded by lane.mu
 
 	pool sync.Pool // of *request
 }
@@ -163,18 +164,15 @@ func (s *session) send(requests []*request) error {
 	l.mu.Lock()
 	first := l.inFlight == 0
 	l.inFlight += len(requests)
+	if first {
+		s.awaits(now)
+	}
 	patience := s.patience(now)
 	l.mu.Unlock()
 	for _, r := range requests {
 		r.sentAt = now
 	}
-	err := s.conn.SetWriteDeadline(now.Add(patience))
-	if err == nil && first {
-		err = s.conn.SetReadDeadline(now.Add(patience))
-	}
-	if err == nil {
-		err = s.conn.WriteVec(l.encoder.vector())
-	}
+	err := s.conn.WriteVec(l.encoder.vector(), patience)
 	for _, r := range requests {
 		for i := range r.items {
 			r.items[i].taken.Hold().Release()
