@@ -41,7 +41,7 @@ func pair(t *testing.T) (*socket, *net.TCPConn) {
 
 // TestSlowPeerIsNotDead sends what a slow peer needs many times the patience for.
 func TestSlowPeerIsNotDead(t *testing.T) {
-	const size, patience = 4 << 20, 200 * time.Millisecond
+	const size, patience = 4 << 20, time.Second
 	sock, peer := pair(t)
 	var g errgroup.Group
 	pauses := 0
@@ -54,7 +54,7 @@ func TestSlowPeerIsNotDead(t *testing.T) {
 			}
 			got += n
 			if got>>19 != (got-n)>>19 { // every 512 KiB
-				time.Sleep(patience / 2)
+				time.Sleep(patience / 3)
 				pauses++
 			}
 		}
