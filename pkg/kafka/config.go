@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,6 +26,10 @@ type Config struct {
 	TLS *TLS `yaml:"tls"`
 	// SASL authenticates every connection; nil means none.
 	SASL *SASL `yaml:"sasl"`
+	// Dial opens the transport to an address, under a context that ends after 5 s; nil means TCP. TLS and SASL, where
+	// there are any, go over it. A connection that is not a *net.TCPConn gets no socket options: its Close has to throw
+	// away what was not sent yet, as SO_LINGER 0 does.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error) `yaml:"-"`
 }
 
 // TLS names the files of a TLS setup. They are read again at each connection, so a renewed

@@ -59,7 +59,12 @@ func (c *Conn) WriteVec(v net.Buffers, patience time.Duration) error {
 
 // Unacknowledged returns how many bytes were sent and not yet acknowledged by the peer's kernel (SIOCOUTQ),
 // 0 where that cannot be told. While it falls the link is slow, not dead.
-func (c *Conn) Unacknowledged() int { return unacknowledged(c.sock.raw) }
+func (c *Conn) Unacknowledged() int {
+	if c.sock.raw == nil {
+		return 0
+	}
+	return unacknowledged(c.sock.raw)
+}
 
 // SetReadDeadline sets when Read gives up; zero means never. Do and Reauthenticate clear it. Reading can go on
 // after a Read that gave up.

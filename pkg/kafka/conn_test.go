@@ -234,7 +234,7 @@ func TestCloseThrowsAwayUnsent(t *testing.T) {
 		t.Fatalf("listen: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
-	sock, err := openSocket(t.Context(), listener.Addr().String(), nil)
+	sock, err := openSocket(t.Context(), listener.Addr().String(), Config{})
 	if err != nil {
 		t.Fatalf("openSocket: %v", err)
 	}

@@ -29,31 +29,19 @@ func (c *Cluster) Dial(ctx context.Context, addr string) (*Conn, error) {
 }
 
 func (c *Cluster) dial(ctx context.Context, addr string) (*Conn, error) {
-	var (
-		sess *session
-		// release ends ctx's grip on the socket and reports whether ctx had not used it.
-		release = func() bool { return ctx.Err() == nil }
-	)
-	// sarama calls this once, from a goroutine that has ended when Connected returns.
-	capture := func(_, addr string) (net.Conn, error) {
-		sock, err := openSocket(ctx, addr, c.cfg.TLS)
-		if err != nil {
-			return nil, err
-		}
-		sess = newSession(sock)
-		release = context.AfterFunc(ctx, sock.abort)
-		return sess, nil
-	}
-	broker := sarama.NewBroker(addr)
-	if err := broker.Open(saramaConfig(c.cfg.SASL, capture)); err != nil {
-		return nil, fmt.Errorf("set up connection: %w", err)
-	}
-	_, err := broker.Connected()
-	if sess == nil {
+	// Outside sarama, which dials under a lock of its own.
+	sock, err := openSocket(ctx, addr, c.cfg)
+	if err != nil {
 		return nil, whyFailed(ctx, err)
 	}
-	conn := &Conn{addr: addr, sock: sess.socket, session: sess, broker: broker, turn: make(chan struct{}, 1)}
-	if err != nil && c.cfg.SASL != nil {
+	sess := newSession(sock)
+	release := context.AfterFunc(ctx, sock.abort) // reports whether ctx had not used it
+	broker := sarama.NewBroker(addr)
+	conn := &Conn{addr: addr, sock: sock, session: sess, broker: broker, turn: make(chan struct{}, 1)}
+	handOver := func(string, string) (net.Conn, error) { return sess, nil }
+	if err = broker.Open(saramaConfig(c.cfg.SASL, handOver)); err != nil {
+		err = fmt.Errorf("set up connection: %w", err)
+	} else if _, err = broker.Connected(); err != nil && c.cfg.SASL != nil {
 		err = c.loginError(err)
 	}
 	if err == nil {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// patientWriter writes to a TCP connection for as long as bytes move. With no patience set the connection's own write
+// patientWriter writes to a connection for as long as bytes move. With no patience set the connection's own write
 // deadline holds. One goroutine writes at a time.
 type patientWriter struct {
-	*net.TCPConn
+	net.Conn
 	patience atomic.Int64 // time.Duration without progress after which a write gives up; 0: the deadline set holds
 }
 
@@ -22,7 +22,7 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 		if err := w.extend(); err != nil {
 			return total, err
 		}
-		n, err := w.TCPConn.Write(p[total:])
+		n, err := w.Conn.Write(p[total:])
 		total += n
 		if !w.goesOn(int64(n), err) {
 			return total, err
@@ -36,7 +36,7 @@ func (w *patientWriter) writeVec(v net.Buffers) error {
 		if err := w.extend(); err != nil {
 			return err
 		}
-		n, err := v.WriteTo(w.TCPConn)
+		n, err := v.WriteTo(w.Conn)
 		if !w.goesOn(n, err) {
 			return err
 		}

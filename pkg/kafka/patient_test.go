@@ -19,7 +19,7 @@ func pair(t *testing.T) (*socket, *net.TCPConn) {
 		t.Fatalf("listen: %v", err)
 	}
 	defer func() { _ = listener.Close() }()
-	sock, err := openSocket(t.Context(), listener.Addr().String(), nil)
+	sock, err := openSocket(t.Context(), listener.Addr().String(), Config{})
 	if err != nil {
 		t.Fatalf("openSocket: %v", err)
 	}
@@ -33,7 +33,7 @@ func pair(t *testing.T) (*socket, *net.TCPConn) {
 	if err := tcp.SetReadBuffer(32 << 10); err != nil {
 		t.Fatalf("SetReadBuffer: %v", err)
 	}
-	if err := sock.tcp.SetWriteBuffer(32 << 10); err != nil {
+	if err := sock.transport.(*net.TCPConn).SetWriteBuffer(32 << 10); err != nil {
 		t.Fatalf("SetWriteBuffer: %v", err)
 	}
 	return sock, tcp

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// socket is one TCP connection to a broker, plain or under TLS. One goroutine may read while another
+// socket is one connection to a broker, plain or under TLS. One goroutine may read while another
 // writes. As a net.Conn it is what sarama gets to authenticate on.
 type socket struct {
-	net.Conn // the TCP connection, or TLS over it; reads and deadlines go there
-	tcp      *net.TCPConn
-	raw      syscall.RawConn
+	net.Conn // the transport, or TLS over it; reads and deadlines go there
+	// The TCP connection, or what Config.Dial gave instead.
+	transport net.Conn
+	raw       syscall.RawConn // nil unless TCP: there are no options to set
 
 	out patientWriter // what everything is sent through
 
@@ -31,21 +32,21 @@ type socket struct {
 	closeErr error // set by closing
 }
 
-// openSocket resolves addr, connects and makes the TLS handshake if t is not nil.
-func openSocket(ctx context.Context, addr string, t *TLS) (*socket, error) {
-	dialer := net.Dialer{
-		Timeout: dialTimeout,
-		KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
-		},
+// openSocket resolves addr, connects and makes the TLS handshake if cfg has TLS.
+func openSocket(ctx context.Context, addr string, cfg Config) (*socket, error) {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = tcpDialer().DialContext
 	}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	bounded, cancel := context.WithTimeout(ctx, dialTimeout)
+	conn, err := dial(bounded, "tcp", addr)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
 	s, err := newSocket(conn)
-	if err == nil && t != nil {
-		err = t.encrypt(ctx, s, addr)
+	if err == nil && cfg.TLS != nil {
+		err = cfg.TLS.encrypt(ctx, s, addr)
 	}
 	if err != nil {
 		// The reason for giving up is the error to tell; nothing was sent that a close could lose.
@@ -55,24 +56,34 @@ func openSocket(ctx context.Context, addr string, t *TLS) (*socket, error) {
 	return s, nil
 }
 
+func tcpDialer() *net.Dialer {
+	return &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{
+			Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+		},
+	}
+}
+
+// newSocket sets the options of a TCP connection; another has none.
 func newSocket(conn net.Conn) (*socket, error) {
+	s := &socket{Conn: conn, transport: conn, out: patientWriter{Conn: conn}}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil, fmt.Errorf("connection is a %T, not TCP", conn)
+		return s, nil
 	}
 	// Whatever ends this connection, kill -9 included, the kernel throws away what it has not sent.
 	// A produce request must not arrive minutes after its sender was declared dead.
 	if err := tcp.SetLinger(0); err != nil {
 		return nil, fmt.Errorf("set SO_LINGER: %w", err)
 	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
+	var err error
+	if s.raw, err = tcp.SyscallConn(); err != nil {
 		return nil, fmt.Errorf("reach socket options: %w", err)
 	}
-	if err := setUserTimeout(raw, userTimeout); err != nil {
+	if err := setUserTimeout(s.raw, userTimeout); err != nil {
 		return nil, fmt.Errorf("set TCP_USER_TIMEOUT: %w", err)
 	}
-	return &socket{Conn: tcp, tcp: tcp, raw: raw, out: patientWriter{TCPConn: tcp}}, nil
+	return s, nil
 }
 
 func (s *socket) secure(conn *tls.Conn, cipher *bufferedConn) {
@@ -83,7 +94,7 @@ func (s *socket) secure(conn *tls.Conn, cipher *bufferedConn) {
 // Write sends p at once.
 func (s *socket) Write(p []byte) (int, error) {
 	if s.plain == nil {
-		return s.tcp.Write(p)
+		return s.transport.Write(p)
 	}
 	n, err := s.plain.Write(p)
 	if err != nil {
@@ -125,7 +136,9 @@ func (s *socket) wakeAt(n int) {
 		return
 	}
 	s.wake = n
-	setLowWater(s.raw, n)
+	if s.raw != nil {
+		setLowWater(s.raw, n)
+	}
 }
 
 // tlsHeld is more than what the buffers above the TCP connection can hold: the bufferedConn, and the record or two in tls.Conn.
@@ -150,6 +163,6 @@ func (s *socket) abort() {
 // Close drops the connection and what was not sent yet. TLS gets no farewell: it would have to wait
 // for room in the socket. Further calls return the first one's result.
 func (s *socket) Close() error {
-	s.closing.Do(func() { s.closeErr = s.tcp.Close() })
+	s.closing.Do(func() { s.closeErr = s.transport.Close() })
 	return s.closeErr
 }
