@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Client returns a new client that bypasses the proxies; the caller closes it. opts win over the defaults.
@@ -35,6 +37,31 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, repl
 	}
 	if _, err := c.admin.CreateTopic(ctx, int32(partitions), int16(replicas), values, name); err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
+	}
+	return c.WaitInSync(ctx, name)
+}
+
+// CreateTopicOn creates a topic of one partition whose replicas are on the named brokers, the first of which leads, and
+// waits as CreateTopic does.
+func (c *Cluster) CreateTopicOn(ctx context.Context, name string, brokers []int32, configs map[string]string) error {
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1
+	assignment := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+	assignment.Replicas = brokers
+	topic.ReplicaAssignment = append(topic.ReplicaAssignment, assignment)
+	for key, value := range configs {
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = key, &value
+		topic.Configs = append(topic.Configs, config)
+	}
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.Topics = append(request.Topics, topic)
+	answer, err := request.RequestWith(ctx, c.client)
+	if err == nil && len(answer.Topics) == 1 {
+		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		return fmt.Errorf("create topic %s on brokers %v: %w", name, brokers, err)
 	}
 	return c.WaitInSync(ctx, name)
 }
@@ -101,15 +128,25 @@ func (c *Cluster) DeleteRecords(ctx context.Context, topic string, partition int
 // EndOffsets returns the offset that the next record gets, by partition.
 func (c *Cluster) EndOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
 	listed, err := c.admin.ListEndOffsets(ctx, topic)
+	return offsets(listed, err, "end", topic)
+}
+
+// StartOffsets returns the offset of the first record that is still there, by partition.
+func (c *Cluster) StartOffsets(ctx context.Context, topic string) (map[int32]int64, error) {
+	listed, err := c.admin.ListStartOffsets(ctx, topic)
+	return offsets(listed, err, "start", topic)
+}
+
+func offsets(listed kadm.ListedOffsets, err error, which, topic string) (map[int32]int64, error) {
 	if err == nil {
 		err = listed.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
+		return nil, fmt.Errorf("list %s offsets of %s: %w", which, topic, err)
 	}
-	ends := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
-	return ends, nil
+	at := map[int32]int64{}
+	listed.Each(func(o kadm.ListedOffset) { at[o.Partition] = o.Offset })
+	return at, nil
 }
 
 // SetClientQuota limits a client id to bytes per second on each broker; zero lifts a limit.

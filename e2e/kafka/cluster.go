@@ -26,6 +26,7 @@ const (
 type Cluster struct {
 	group
 	version Version
+	home    home
 	ownZK   *ZooKeeper // nil where none was started for this cluster
 	client  *kgo.Client
 	admin   *kadm.Client
@@ -84,7 +85,7 @@ func launch(ctx context.Context, h home, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
-	c := &Cluster{group: group{dir: dir, ports: ports}, version: o.Version}
+	c := &Cluster{group: group{dir: dir, ports: ports}, version: o.Version, home: h}
 	if err := c.up(ctx, h, o); err != nil {
 		c.KeepLogs()
 		return nil, errors.Join(err, c.Stop())

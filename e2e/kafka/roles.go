@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -24,6 +25,30 @@ func (c *Cluster) Leader(ctx context.Context, topic string, partition int32) (*N
 		return nil, fmt.Errorf("find the leader of %s/%d: there is none", topic, partition)
 	}
 	return c.Node(detail.Leader), nil
+}
+
+// ElectUnclean makes a live replica the leader of a partition, whether it was in sync or not: what the replicas that are
+// down have and it has not is lost.
+func (c *Cluster) ElectUnclean(ctx context.Context, topic string, partition int32) error {
+	var set kadm.TopicsSet
+	set.Add(topic, partition)
+	return waitFor(ctx, fmt.Sprintf("%s/%d has an unclean leader", topic, partition), func(ctx context.Context) error {
+		answer, err := c.admin.ElectLeaders(ctx, kadm.ElectLiveReplica, set)
+		if err != nil {
+			return err
+		}
+		if err := answer[topic][partition].Err; err != nil && !errors.Is(err, kerr.ElectionNotNeeded) {
+			return err
+		}
+		leader, err := c.Leader(ctx, topic, partition)
+		if err != nil {
+			return err
+		}
+		if !leader.Alive() { // the controller has not missed it yet
+			return fmt.Errorf("broker %d leads still", leader.ID())
+		}
+		return nil
+	})
 }
 
 // Controller returns the active controller. In KRaft mode metadata names any broker, so the quorum is asked.
