@@ -26,6 +26,14 @@ func newBatch(base int64, n, fill int) []byte {
 	return b
 }
 
+// newMessage builds a message of format v0 with a key of 4 bytes.
+func newMessage(offset int64, value string) []byte {
+	b := (&kmsg.MessageV0{Offset: offset, Key: []byte("abcd"), Value: []byte(value)}).AppendTo(nil)
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
+	binary.BigEndian.PutUint32(b[12:], crc32.ChecksumIEEE(b[16:]))
+	return b
+}
+
 // frameOf is a response as it comes from the wire, without its size.
 func frameOf(r *kmsg.FetchResponse, version int16, correlation int32) []byte {
 	r.SetVersion(version)

@@ -60,6 +60,13 @@ func (t *taker) batch(b batch.Batch) {
 	t.f.intake.Batch(b, t.buf)
 }
 
+// message takes in one message of a format before v2.
+func (t *taker) message(m batch.Message) {
+	e := t.f.asked[t.at].e
+	e.largest = max(e.largest, len(m))
+	t.f.intake.Message(m)
+}
+
 // broken halts the partition at bytes that are no batch.
 func (t *taker) broken(err error) {
 	a := &t.f.asked[t.at]

@@ -66,6 +66,7 @@ const (
 type sink interface {
 	partition(h *partitionHead) (wanted bool)
 	batch(b batch.Batch)
+	message(m batch.Message)
 	broken(err error)
 	finish()
 }
@@ -230,31 +231,46 @@ func (w *walker) records(to sink) error {
 	for w.at < w.recordsEnd {
 		rest := w.recordsEnd - w.at
 		n := rest // what is cut by the broker at the end of a partition is read again by the next fetch
-		if rest >= batch.HeaderLen {
-			if w.have-w.at < batch.HeaderLen {
+		if rest >= batch.PeekLen {
+			if w.have-w.at < batch.PeekLen {
 				return errMore
 			}
 			n = int(int32(binary.BigEndian.Uint32(w.frame[w.at+8:]))) + 12
 		}
-		if !w.wanted || rest < batch.HeaderLen || n > rest {
+		if !w.wanted || rest < batch.PeekLen || n > rest {
 			w.at = w.recordsEnd
 			break
 		}
-		if n >= batch.HeaderLen && w.have-w.at < n {
+		if w.have-w.at < n {
 			return errMore
 		}
-		b, _, err := batch.Split(w.frame[w.at:w.recordsEnd:w.recordsEnd])
+		n, err := handOut(w.frame[w.at:w.recordsEnd:w.recordsEnd], to)
 		if err != nil {
 			to.broken(err)
 			w.at, w.wanted = w.recordsEnd, false
 			break
 		}
-		w.at += len(b)
-		to.batch(b)
+		w.at += n
 	}
 	if w.at > w.have {
 		return errMore
 	}
 	w.state = atPartitionTags
 	return nil
+}
+
+// handOut hands out the first batch of records, or the first message where they are of an older format, and returns its length.
+func handOut(records []byte, to sink) (int, error) {
+	if batch.IsMessage(records) {
+		m, _, err := batch.SplitMessage(records)
+		if err == nil {
+			to.message(m)
+		}
+		return len(m), err
+	}
+	b, _, err := batch.Split(records)
+	if err == nil {
+		to.batch(b)
+	}
+	return len(b), err
 }

@@ -45,6 +45,15 @@ func (r *recorder) batch(b batch.Batch) {
 	r.lines = append(r.lines, fmt.Sprintf("batch %d of %d bytes %x", b.BaseOffset(), len(b), sum.Sum32()))
 }
 
+func (r *recorder) message(m batch.Message) {
+	if !r.open {
+		r.fault = "a message outside of its partition"
+	}
+	sum := fnv.New32a()
+	_, _ = sum.Write(m) // of a hash
+	r.lines = append(r.lines, fmt.Sprintf("message %d of %d bytes %x", m.Offset(), len(m), sum.Sum32()))
+}
+
 func (r *recorder) broken(err error) { r.lines = append(r.lines, "broken: "+err.Error()) }
 
 func (r *recorder) finish() { r.lines = append(r.lines, "finish") }
@@ -88,9 +97,13 @@ func bigResponse() *kmsg.FetchResponse {
 		part{"views", two, 0, 0, nil, nil, 33},
 		part{"views", two, 1, 1, nil, nil, 0},
 		part{"views", two, 2, 0, concat(bad(a, 9, 1), b), nil, 0}, // says that it is longer than the rest: cut
-		part{"views", two, 3, 0, concat(a, bad(b, 16, 1)), nil, 0},
+		part{"views", two, 3, 0, concat(a, bad(b, 16, 3)), nil, 0},
 		part{"views", two, 4, 0, concat(bad(a, 8, 0xff), b), nil, 0},
 		part{"views", two, 6, 0, concat(b, c), nil, 0},
+		part{"views", two, 7, 0, concat(newMessage(1, ""), newMessage(2, "value"), a), nil, 0},       // a topic whose format was raised
+		part{"views", two, 8, 0, newMessage(3, ""), nil, 0},                                          // shorter than the header of a batch
+		part{"views", two, 9, 0, concat(newMessage(1, ""), bad(newMessage(2, ""), 11, 200)), nil, 0}, // cut
+		part{"views", two, 10, 0, concat(newMessage(1, ""), bad(newMessage(2, ""), 11, 9)), nil, 0},
 	)
 }
 
@@ -127,7 +140,7 @@ T2/2 code 0 stable 800 start 7 aborted [] bytes 4302 diverging -1
 finish
 T2/3 code 0 stable 800 start 7 aborted [] bytes 4302 diverging -1
 batch 10 of 232 bytes
-broken: batch format is not v2: magic 1
+broken: batch format is not v2: magic 3
 finish
 T2/4 code 0 stable 800 start 7 aborted [] bytes 4302 diverging -1
 broken: batch length is impossible
@@ -135,6 +148,21 @@ finish
 T2/6 code 0 stable 800 start 7 aborted [] bytes 6667 diverging -1
 batch 13 of 4070 bytes
 batch 14 of 2597 bytes
+finish
+T2/7 code 0 stable 800 start 7 aborted [] bytes 297 diverging -1
+message 1 of 30 bytes
+message 2 of 35 bytes
+batch 10 of 232 bytes
+finish
+T2/8 code 0 stable 800 start 7 aborted [] bytes 30 diverging -1
+message 3 of 30 bytes
+finish
+T2/9 code 0 stable 800 start 7 aborted [] bytes 60 diverging -1
+message 1 of 30 bytes
+finish
+T2/10 code 0 stable 800 start 7 aborted [] bytes 60 diverging -1
+message 1 of 30 bytes
+broken: batch length is impossible
 finish
 `
 

@@ -31,7 +31,8 @@ type entry struct {
 	producer int64
 	abort    bool // of control batches
 	stamp    int64
-	pad      int // extra bytes per value
+	pad      int  // extra bytes per value
+	old      bool // in format v1: one message, or a wrapper of several
 }
 
 func (e entry) next() int64 {
@@ -43,6 +44,9 @@ func (e entry) next() int64 {
 
 // bytes is the batch as a broker returns it.
 func (e entry) bytes() batch.Batch {
+	if e.old {
+		return e.oldBytes()
+	}
 	var records []byte
 	n := len(e.ids)
 	if e.attrs&control != 0 {
@@ -53,7 +57,7 @@ func (e entry) bytes() batch.Batch {
 		records, n = appendRecord(nil, 0, key, []byte{0, 0, 0, 0, 0, 0}), 1
 	}
 	for i, id := range e.ids {
-		value := append(binary.BigEndian.AppendUint64(nil, uint64(id)), bytes.Repeat([]byte{byte(id)}, e.pad)...)
+		value := e.value(id)
 		delta := int32(i)
 		if e.delta != nil {
 			delta = e.delta[i]
@@ -86,6 +90,38 @@ func (e entry) bytes() batch.Batch {
 	be.PutUint32(b[57:], uint32(n))
 	reseal(b)
 	return b
+}
+
+// oldBytes is the entry in format v1. Its records are dense.
+func (e entry) oldBytes() []byte {
+	if len(e.ids) == 1 {
+		return e.message(e.base, 0, e.value(e.ids[0]))
+	}
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	for i, id := range e.ids {
+		if _, err := w.Write(e.message(int64(i), 0, e.value(id))); err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return e.message(e.next()-1, gzipCodec, zipped.Bytes())
+}
+
+func (e entry) message(offset int64, attributes byte, value []byte) []byte {
+	be := binary.BigEndian
+	b := be.AppendUint32(be.AppendUint64(nil, uint64(offset)), uint32(22+len(value)))
+	b = append(b, 0, 0, 0, 0, 1, attributes|byte(e.attrs&logAppendTime))
+	b = be.AppendUint32(be.AppendUint64(b, uint64(e.stamp)), 0xffffffff) // null key
+	b = append(be.AppendUint32(b, uint32(len(value))), value...)
+	be.PutUint32(b[12:], crc32.ChecksumIEEE(b[16:]))
+	return b
+}
+
+func (e entry) value(id int64) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(id)), bytes.Repeat([]byte{byte(id)}, e.pad)...)
 }
 
 // reseal computes b's CRC anew.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"tributary/pkg/batch"
 	"tributary/pkg/mirror/protocol"
 )
 
@@ -360,7 +361,11 @@ func (b *bench) respondBytes(generation uint64, stable int64, raw [][]byte, abor
 		at := 0
 		for _, r := range raw {
 			copy(buf.Bytes[at:], r)
-			b.intake.Batch(buf.Bytes[at:at+len(r):at+len(r)], buf)
+			if one := buf.Bytes[at : at+len(r) : at+len(r)]; batch.IsMessage(one) {
+				b.intake.Message(batch.Message(one))
+			} else {
+				b.intake.Batch(one, buf)
+			}
 			at += len(r)
 		}
 		b.intake.End()

@@ -37,6 +37,7 @@ type Fetched struct {
 type Intake struct {
 	budget  *Budget
 	recoder *batch.Recoder
+	upgrade *batch.Upgrader
 
 	p       *Pipeline
 	gen     uint64
@@ -52,7 +53,7 @@ type Intake struct {
 
 // NewIntake returns an intake whose rewritten batches live in buffers of budget.
 func NewIntake(budget *Budget) *Intake {
-	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed), active: map[int64]bool{}}
+	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed), upgrade: batch.NewUpgrader(maxDecompressed), active: map[int64]bool{}}
 }
 
 // Appetite says whether a partition wants to be fetched.
@@ -119,9 +120,15 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 
 // Batch takes the next complete batch of the partition. b lies in hold and is made ours in place.
 func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
+	in.p.mu.Lock()
+	defer in.p.mu.Unlock()
+	in.admit(b, hold, len(b), in.codecFor(b.Codec()))
+}
+
+// admit takes in b, of which size bytes were fetched. What has to be rewritten is written with codec; so is all without a
+// hold, whose bytes are gone when admit returns.
+func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec) {
 	p := in.p
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	invisible := in.invisible(b) // also for what is passed over: it keeps account of the transactions
 	if p.generation != in.gen || b.NextOffset() <= p.next {
 		return
@@ -134,7 +141,7 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 		return
 	}
 	p.counters.RecordsFetched += int64(b.Count())
-	p.counters.BytesFetched += int64(len(b))
+	p.counters.BytesFetched += int64(size)
 	class, err := b.Classify(p.wanted())
 	switch {
 	case p.skip > 0 && (b.BaseOffset() > p.next || !b.Dense()):
@@ -146,8 +153,8 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 	case class == batch.Drop:
 		in.passOver(b)
 	case p.skip > 0 && in.skip(b):
-	case class == batch.Recode, p.skip > 0:
-		in.rewrite(b)
+	case class == batch.Recode, p.skip > 0, hold == nil:
+		in.rewrite(b, codec)
 	case mergeable(b, p.wanted().MaxBytes):
 		in.keep(b, hold)
 	default:

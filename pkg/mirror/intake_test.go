@@ -83,6 +83,7 @@ func TestIntakePaths(t *testing.T) {
 	zipped := func(base int64, n int) entry {
 		return entry{base: base, ids: idRange(base, n), producer: -1, attrs: gzipCodec, stamp: 1}
 	}
+	old := func(base int64, n int) entry { return entry{base: base, ids: idRange(base, n), stamp: 1, old: true} }
 	gaps := entry{base: 10, ids: []int64{11, 13}, delta: []int32{1, 3}, span: 5, producer: -1, stamp: 1}
 	for _, test := range []struct {
 		name   string
@@ -103,6 +104,10 @@ func TestIntakePaths(t *testing.T) {
 		{"append time becomes record time", 0, []entry{{ids: idRange(0, 2), attrs: logAppendTime, producer: -1, stamp: 5}}, "[[0 1]]", 2, nil},
 		{"too large is cut", 0, []entry{{ids: idRange(0, 4), producer: -1, pad: 300}}, "[[0 1] [2 3]]", 4,
 			func(_ *LinkConfig, l *Limits, _ *protocol.Identity) { l.MaxBatchBytes = 800 }},
+		{"old messages share a batch", 0, []entry{old(0, 1), old(1, 1), old(2, 1)}, "[[0 1 2]]", 3, nil},
+		{"old wrapper", 0, []entry{old(0, 3), old(3, 2)}, "[[0 1 2] [3 4]]", 5, nil},
+		{"begins in the middle of an old wrapper", 2, []entry{old(0, 4), old(4, 1)}, "[[2 3] [4]]", 5, nil},
+		{"old messages, then batches", 0, []entry{old(0, 1), old(1, 1), small(2, 2), zipped(4, 1)}, "[[0 1 2 3] [4]]", 5, nil},
 		{"recompressed", 0, []entry{small(0, 2), small(2, 2)}, "[[0 1 2 3]]", 4,
 			func(c *LinkConfig, _ *Limits, _ *protocol.Identity) { c.Recompress, c.Codec = true, batch.Gzip }},
 	} {
@@ -121,13 +126,28 @@ func TestIntakePaths(t *testing.T) {
 			}
 			b.ackAll(100)
 			records := int32(strings.Count(test.want, " ") + 1)
-			want := protocol.Position{Source: test.next, SourceEpoch: 7, ProducerID: testProducer, Sequence: records, Dest: 100 + int64(records), DestEpoch: 3}
+			epoch := int32(7)
+			if test.log[len(test.log)-1].old { // the old formats have none
+				epoch = -1
+			}
+			want := protocol.Position{Source: test.next, SourceEpoch: epoch, ProducerID: testProducer, Sequence: records, Dest: 100 + int64(records), DestEpoch: 3}
 			if got := b.position(); got != want {
 				t.Errorf("position is %+v, want %+v", got, want)
 			}
 			b.wantNothingHeld()
 		})
 	}
+}
+
+func TestIntakeHaltsAtABadMessage(t *testing.T) {
+	b := newBench(t, nil)
+	b.join()
+	_, _, generation, _ := b.p.FetchFrom()
+	bad := entry{base: 1, ids: []int64{1}, old: true}.bytes()
+	bad[len(bad)-1]++
+	b.respondBytes(generation, 3, [][]byte{entry{ids: []int64{0}, old: true}.bytes(), bad, entry{base: 2, ids: []int64{2}, old: true}.bytes()})
+	b.wantHalted(CauseBadRecord, "message of format v1 at source offset 1: batch crc does not match")
+	b.wantNothingHeld()
 }
 
 func TestIntakeTransactions(t *testing.T) {

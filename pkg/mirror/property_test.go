@@ -148,6 +148,8 @@ func (w *world) makeLog() {
 				e.attrs |= logAppendTime
 			case 5:
 				e.pad = 120
+			case 6:
+				e.old = e.attrs == 0
 			}
 		}
 		w.log, next = append(w.log, e), e.next()

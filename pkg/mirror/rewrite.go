@@ -16,7 +16,7 @@ func mergeable(b batch.Batch, limit int) bool {
 // keep holds a small batch back until its neighbour comes: two are merged, a lone one is forwarded as it is.
 func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 	if records, _ := in.recoder.Pending(); records > 0 {
-		in.rewrite(b)
+		in.rewrite(b, in.codecFor(b.Codec()))
 		return
 	}
 	if in.kept == nil {
@@ -27,13 +27,13 @@ func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 	first := in.kept
 	in.kept = nil
 	in.p.next = first.BaseOffset()
-	in.rewrite(first)
-	in.rewrite(b)
+	in.rewrite(first, in.codecFor(first.Codec()))
+	in.rewrite(b, in.codecFor(b.Codec()))
 }
 
 // rewrite takes the wanted records of b into the recoder, and writes a batch when enough have come together.
-func (in *Intake) rewrite(b batch.Batch) {
-	p, codec := in.p, in.codecFor(b)
+func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
+	p := in.p
 	if (in.kept != nil || codec != in.codec || p.skip > 0) && !in.flush() || !p.active() {
 		return
 	}
@@ -52,12 +52,12 @@ func (in *Intake) rewrite(b batch.Batch) {
 	}
 }
 
-// codecFor is the codec that b's records are written with.
-func (in *Intake) codecFor(b batch.Batch) batch.Codec {
+// codecFor is the codec that records are written with which the source has in the given one.
+func (in *Intake) codecFor(source batch.Codec) batch.Codec {
 	if in.p.link.recompress {
 		return in.p.link.codec
 	}
-	return b.Codec()
+	return source
 }
 
 // flush queues what was held back, and says whether the partition goes on: what was held back may halt it.

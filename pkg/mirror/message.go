@@ -1,0 +1,27 @@
+package mirror
+
+import (
+	"fmt"
+
+	"tributary/pkg/batch"
+)
+
+// Message takes the next message of a log, or a part of one, that was written before Kafka 0.11. It becomes a batch of format
+// v2 with the same offsets and goes the way of all that must be rewritten, so that neighbours share a batch; records are
+// passed over after a restart one by one, as for batches.
+func (in *Intake) Message(m batch.Message) {
+	p := in.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.generation != in.gen || m.Offset() < p.next {
+		return
+	}
+	b, err := in.upgrade.Upgrade(m)
+	if err != nil {
+		if in.flush() {
+			p.halt(CauseBadRecord, fmt.Sprintf("message of format v%d at source offset %d: %v", m.Magic(), m.Offset(), err))
+		}
+		return
+	}
+	in.admit(b, nil, len(m), in.codecFor(m.Codec()))
+}
