@@ -34,6 +34,11 @@ type Ownership interface {
 	mirror.Lease
 }
 
+// logged is where events go without a journal: the log has them.
+type logged struct{}
+
+func (logged) Record(mirror.Event) {}
+
 // process is one mirror with everything it runs.
 type process struct {
 	log      *slog.Logger
@@ -158,7 +163,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mi
 	if p.sinks[l.To] == nil {
 		p.sinks[l.To] = produce.NewSink(p.clusters[l.To], p.watchers[l.To], p.log)
 	}
-	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, p.log), nil
+	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, logged{}, p.log), nil
 }
 
 // run runs everything until ctx ends: first the links stop, which drain through lanes that still work; then the rest.

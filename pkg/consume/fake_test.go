@@ -222,7 +222,7 @@ func start(t *testing.T, fake *kfake.Cluster, partitions int) *rig {
 	r.source = NewSource(cluster, watcher, r.budget, log)
 	store := &memStore{ids: map[string]mirror.Identities{}}
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "edge", To: "mem", Mapping: mirror.Same, Drain: 2 * time.Second,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, store, store, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, store, store, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup
@@ -359,3 +359,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	_ = c.Close() // the error tells it
 	return n, err
 }
+
+type noEvents struct{}
+
+func (noEvents) Record(mirror.Event) {}

@@ -133,9 +133,9 @@ func TestOvertakenByRetention(t *testing.T) {
 	again := start(t, fake, 2)
 	again.eventually("halt", func() bool { return again.status(0).State == mirror.StateHalted })
 	s := again.status(0)
-	if s.Cause != mirror.CauseRetention || s.Lost == nil || *s.Lost != (mirror.Range{From: 20, To: 45}) {
+	if s.Cause != mirror.CauseRetention || s.Loss == nil || s.Loss.From != 20 || s.Loss.To != 45 {
 		// The store is new, so the identity was rebuilt from the position.
-		t.Errorf("got cause %q, lost %v, why %q; want retention, 20 to 45", s.Cause, s.Lost, s.Why)
+		t.Errorf("got cause %q, lost %v, why %q; want retention, 20 to 45", s.Cause, s.Loss, s.Why)
 	}
 	again.eventually("sibling", func() bool { return again.status(1).Next == 60 })
 }

@@ -32,7 +32,7 @@ func (t *taker) partition(h *partitionHead) bool {
 	a.failed = h.code
 	if h.diverging && h.code == 0 {
 		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log was cut: leader epoch %d ends at offset %d, offset %d was read under it", a.epoch, h.divergesAt, a.next),
-			&mirror.Range{From: h.divergesAt, To: a.next})
+			&mirror.Loss{From: a.next, To: a.next, Surplus: &mirror.Range{From: h.divergesAt, To: a.next}})
 		return false
 	}
 	if h.code != 0 {
@@ -139,9 +139,9 @@ func (l *lane) outOfRange(ctx context.Context, a *asked) {
 	}
 	switch start, end := starts[0], ends[0]; {
 	case a.next < start:
-		a.e.p.Halt(mirror.CauseRetention, fmt.Sprintf("the source deleted the records from offset %d to %d before they were read", a.next, start), &mirror.Range{From: a.next, To: start})
+		a.e.p.Halt(mirror.CauseRetention, fmt.Sprintf("the source deleted the records from offset %d to %d before they were read", a.next, start), &mirror.Loss{From: a.next, To: start, Records: start - a.next})
 	case a.next > end:
-		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log ends at offset %d, before offset %d up to which it was read", end, a.next), &mirror.Range{From: end, To: a.next})
+		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log ends at offset %d, before offset %d up to which it was read", end, a.next), &mirror.Loss{From: a.next, To: a.next, Surplus: &mirror.Range{From: end, To: a.next}})
 	default:
 		a.e.p.SourceTrouble(fmt.Sprintf("offset %d is said to be out of range, the log goes from %d to %d", a.next, start, end))
 	}

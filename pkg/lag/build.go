@@ -1,14 +1,13 @@
 package lag
 
 import (
-	"maps"
 	"time"
 
 	"tributary/pkg/mirror"
 )
 
 func newPartition(s mirror.PartitionStatus, through *time.Time) Partition {
-	p := Partition{Partition: s.Source.Partition, State: s.State, Cause: s.Cause, Why: s.Why, Lost: s.Lost, Fresh: s.Fresh,
+	p := Partition{Partition: s.Source.Partition, State: s.State, Cause: s.Cause, Why: s.Why, Loss: s.Loss, Fresh: s.Fresh,
 		Committed: known(s.Committed), SourceEnd: known(s.SourceEnd), Lag: known(s.Lag()), ReplicatedThrough: through,
 		InFlight: s.InFlight, QueuedBytes: s.QueuedBytes}
 	if s.Started {
@@ -55,8 +54,9 @@ func Sum(name string, topics []Topic) Topic {
 	}
 	sum := topics[0]
 	sum.Topic, sum.Dest, sum.Problem, sum.Partitions = name, "", "", nil
-	sum.Lost = map[mirror.Cause]int64{}
-	maps.Copy(sum.Lost, topics[0].Lost)
+	sum.Lost, sum.Skipped = map[mirror.Cause]int64{}, map[mirror.SkipReason]int64{}
+	addTo(sum.Lost, topics[0].Lost)
+	addTo(sum.Skipped, topics[0].Skipped)
 	for _, t := range topics[1:] {
 		sum.State = Worse(sum.State, t.State)
 		sum.LagRecords, sum.SourceEnd, sum.Acked = addKnown(sum.LagRecords, t.LagRecords), addKnown(sum.SourceEnd, t.SourceEnd), addKnown(sum.Acked, t.Acked)
@@ -67,9 +67,8 @@ func Sum(name string, topics []Topic) Topic {
 			sum.LastAck = t.LastAck
 		}
 		sum.Counters = addCounters(sum.Counters, t.Counters)
-		for cause, n := range t.Lost {
-			sum.Lost[cause] += n
-		}
+		addTo(sum.Lost, t.Lost)
+		addTo(sum.Skipped, t.Skipped)
 	}
 	return sum
 }
@@ -81,6 +80,12 @@ func addKnown(a, b *int64) *int64 {
 	}
 	sum := *a + *b
 	return &sum
+}
+
+func addTo[K comparable](sum, more map[K]int64) {
+	for k, n := range more {
+		sum[k] += n
+	}
 }
 
 // addCounters adds field by field.

@@ -1,7 +1,6 @@
 package lag
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -18,13 +17,11 @@ type linkHistory struct {
 type topicHistory struct {
 	partitions map[int32]*partitionHistory
 	through    *time.Time
-	lost       map[mirror.Cause]int64
 	episode    episode // of the topic's own problem
 }
 
 type partitionHistory struct {
 	watermark watermark
-	loss      loss
 	episode   episode
 }
 
@@ -40,7 +37,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus) 
 	for _, ts := range s.Topics {
 		th := h.topics[ts.Topic]
 		if th == nil {
-			th = &topicHistory{lost: map[mirror.Cause]int64{}}
+			th = &topicHistory{}
 		}
 		topics[ts.Topic] = th
 		topic, found := th.observe(now, owner, ts)
@@ -54,7 +51,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus) 
 }
 
 func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus) (Topic, []change) {
-	topic := Topic{Topic: s.Topic, Dest: s.Dest, Owner: owner, Problem: s.Problem}
+	topic := Topic{Topic: s.Topic, Dest: s.Dest, Owner: owner, Problem: s.Problem, Lost: s.Lost, Skipped: s.Skipped}
 	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
 	var changes []change
 	for _, ps := range s.Partitions {
@@ -64,14 +61,10 @@ func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus
 		}
 		partitions[ps.Source.Partition] = ph
 		ph.watermark.observe(now, ps)
-		if more := ph.loss.grow(ps); more > 0 {
-			h.lost[ps.Cause] += more
-		}
 		topic.add(newPartition(ps, ph.watermark.time()), ps)
 		changes = append(changes, ph.episode.see(now, s.Topic, ps)...)
 	}
 	h.partitions = partitions
-	topic.Lost = maps.Clone(h.lost)
 	topic.State = orStarting(withProblem(topic.State, s.Problem))
 	topic.complete()
 	topic.ReplicatedThrough = h.advance(now, topic)

@@ -213,33 +213,16 @@ func TestATopicThatLeftIsForgotten(t *testing.T) {
 func TestLost(t *testing.T) {
 	h := &holder{}
 	o, _ := newObserver(t, h)
-	halt := func(number int32, cause mirror.Cause, lost *mirror.Range) mirror.PartitionStatus {
-		s := partition(number, halted, 5, -1)
-		s.Cause, s.Lost = cause, lost
-		return s
-	}
-	for i, step := range []struct {
-		status               mirror.TopicStatus
-		retention, truncated int64
-	}{
-		{topic("clicks", partition(0, copying, 5, 9)), 0, 0},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 8})), 3, 0},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 8})), 3, 0},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 10})), 5, 0},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 9})), 5, 0},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 5, To: 10}), halt(1, mirror.CauseTruncated, &mirror.Range{From: 5, To: 6})), 5, 1},
-		{topic("clicks", partition(0, copying, 10, 12), partition(1, copying, 6, 6)), 5, 1},
-		{topic("clicks", halt(0, mirror.CauseRetention, &mirror.Range{From: 12, To: 13}), partition(1, copying, 6, 6)), 6, 1},
-		{topic("clicks", halt(0, mirror.CauseTruncated, &mirror.Range{From: 12, To: 14}), partition(1, copying, 6, 6)), 6, 3},
-		{topic("clicks", halt(0, mirror.CauseTruncated, &mirror.Range{From: 14, To: 12}), partition(1, copying, 6, 6)), 6, 3},
-		{topic("clicks", halt(0, mirror.CauseBadRecord, nil), partition(1, copying, 6, 6)), 6, 3},
-	} {
-		h.set(link(step.status))
-		o.observe(second(i))
-		got := o.Snapshot().Links[0].Topics[0].Lost
-		if got[mirror.CauseRetention] != step.retention || got[mirror.CauseTruncated] != step.truncated || len(got) > 2 {
-			t.Fatalf("step %d: got %v, want %d by retention, %d by truncation", i, got, step.retention, step.truncated)
-		}
+	clicks := topic("clicks", partition(0, halted, 5, -1))
+	loss := &mirror.Loss{From: 5, To: 8, Records: 3}
+	clicks.Partitions[0].Cause, clicks.Partitions[0].Loss = mirror.CauseRetention, loss
+	clicks.Lost = map[mirror.Cause]int64{mirror.CauseRetention: 3}
+	clicks.Skipped = map[mirror.SkipReason]int64{mirror.SkipOperator: 2}
+	h.set(link(clicks))
+	o.observe(second(0))
+	got := o.Snapshot().Links[0].Topics[0]
+	if got.Lost[mirror.CauseRetention] != 3 || got.Skipped[mirror.SkipOperator] != 2 || got.Partitions[0].Loss != loss {
+		t.Errorf("got %v lost, %v skipped, loss %v", got.Lost, got.Skipped, got.Partitions[0].Loss)
 	}
 }
 

@@ -46,9 +46,10 @@ type Topic struct {
 	ReplicatedThrough *time.Time
 	LastAck           *time.Time
 
-	Counters   mirror.Counters        // sums over the partitions
-	Lost       map[mirror.Cause]int64 // offsets found lost since this process took the topic; never falls
-	Partitions []Partition            // in order of number
+	Counters   mirror.Counters             // sums over the partitions
+	Lost       map[mirror.Cause]int64      // records found lost since this process took the topic, an upper bound; never falls
+	Skipped    map[mirror.SkipReason]int64 // records passed over since this process took the topic; never falls
+	Partitions []Partition                 // in order of number
 }
 
 // Partition is one moment of a source partition.
@@ -57,8 +58,8 @@ type Partition struct {
 	State     mirror.State
 	Cause     mirror.Cause // why it is halted, else ""
 	Why       string
-	Lost      *mirror.Range // source offsets that are gone
-	Fresh     bool          // the regime: fresh, else careful
+	Loss      *mirror.Loss // what it cannot deliver, nil unless it is halted with a loss
+	Fresh     bool         // the regime: fresh, else careful
 
 	Next              *int64 // end of the acknowledged prefix
 	Committed         *int64 // as saved in the group

@@ -29,10 +29,3 @@ func Worse(a, b mirror.State) mirror.State {
 	}
 	return a
 }
-
-// Causes returns every reason for which a partition halts.
-func Causes() []mirror.Cause {
-	return []mirror.Cause{mirror.CauseRetention, mirror.CauseTruncated, mirror.CauseSourceRecreated,
-		mirror.CauseDestinationTruncated, mirror.CauseDestinationRecreated, mirror.CauseWrongCluster,
-		mirror.CauseSequenceHole, mirror.CauseBadPosition, mirror.CauseBadRecord, mirror.CauseTooLarge, mirror.CauseRejected}
-}

@@ -271,6 +271,29 @@ func (l *fakeLease) lose(lost bool) {
 	l.lost = lost
 }
 
+// fakeEvents keeps what it is told.
+type fakeEvents struct {
+	mu   sync.Mutex
+	list []Event
+}
+
+func (f *fakeEvents) Record(e Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, e)
+}
+
+// kinds returns the kinds of the events there were.
+func (f *fakeEvents) kinds() []EventKind {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []EventKind
+	for _, e := range f.list {
+		list = append(list, e.Kind)
+	}
+	return list
+}
+
 var errTest = errors.New("as the test wants it")
 
 // bench is one pipeline with everything around it, driven by hand.
@@ -279,6 +302,7 @@ type bench struct {
 	source *fakeSource
 	sink   *fakeSink
 	lease  *fakeLease
+	events *fakeEvents
 	budget *Budget
 	link   *Link
 	p      *Pipeline
@@ -290,14 +314,14 @@ const testProducer = 42
 
 // newBench returns a bench whose pipeline has begun at offset 0 but not joined.
 func newBench(t testing.TB, change func(*LinkConfig, *Limits, *protocol.Identity)) *bench {
-	b := &bench{t: t, source: newFakeSource(nil), sink: newFakeSink(nil), lease: &fakeLease{}, budget: NewBudget(64 << 20)}
+	b := &bench{t: t, source: newFakeSource(nil), sink: newFakeSink(nil), lease: &fakeLease{}, events: &fakeEvents{}, budget: NewBudget(64 << 20)}
 	cfg := LinkConfig{Name: "link", From: "edge", To: "region"}
 	limits := Limits{MaxBatchBytes: 1 << 20}
 	b.id = protocol.Identity{ProducerID: testProducer, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, DestEpoch: -1}}
 	if change != nil {
 		change(&cfg, &limits, &b.id)
 	}
-	b.link = NewLink(cfg, b.source, b.sink, newMemStore(), b.lease, slog.New(slog.DiscardHandler))
+	b.link = NewLink(cfg, b.source, b.sink, newMemStore(), b.lease, b.events, slog.New(slog.DiscardHandler))
 	b.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: b.link, lease: b.lease, limits: limits}
 	b.intake = NewIntake(b.budget)
 	b.p.begin(b.id, b.id.Begin(protocol.Position{}, false), false)

@@ -55,7 +55,7 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 	for i, p := range partitions {
 		have, found := loaded[TopicPartition{t.name, p}]
 		if found && have.Err != nil {
-			starts[i] = beginning{cause: CauseBadPosition, why: have.Err.Error()}
+			starts[i] = beginning{cause: CausePositionLost, why: have.Err.Error()}
 			continue
 		}
 		id, known := ids.Partitions[p]
@@ -64,7 +64,7 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 			id.Compacted = true
 		case known:
 		case found && template.Compacted: // a position does not prove which epoch was the newest
-			starts[i] = beginning{cause: CauseBadPosition, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
+			starts[i] = beginning{cause: CausePositionLost, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
 			continue
 		case found: // the store was lost: the position proves the identity
 			id = template
@@ -111,7 +111,7 @@ func (t *topic) planPlain(ctx context.Context, template protocol.Identity, parti
 		starts[i] = beginning{id: id, at: id.Base}
 		switch have, found := loaded[TopicPartition{t.name, p}]; {
 		case found && have.Err != nil:
-			starts[i] = beginning{id: id, cause: CauseBadPosition, why: have.Err.Error()}
+			starts[i] = beginning{id: id, cause: CausePositionLost, why: have.Err.Error()}
 		case found:
 			starts[i].at.Source, starts[i].at.SourceEpoch = have.Position.Source, have.Position.SourceEpoch
 		}

@@ -83,7 +83,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 // Begin starts p's part of a response to a fetch of the given generation, and says whether its batches are wanted.
 func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if !p.active() || p.generation != generation {
 		return false
 	}
@@ -114,14 +114,13 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 		p.sourceTrouble = text
 		return
 	}
-	p.lost = &Range{stable, p.next + p.skip}
-	p.halt(CauseTruncated, text)
+	p.halt(CauseTruncated, text, &Loss{From: stable, To: stable, Surplus: &Range{stable, p.next + p.skip}})
 }
 
 // Batch takes the next complete batch of the partition. b lies in hold and is made ours in place.
 func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 	in.p.mu.Lock()
-	defer in.p.mu.Unlock()
+	defer in.p.unlock()
 	in.admit(b, hold, len(b), in.codecFor(b.Codec()))
 }
 
@@ -145,10 +144,10 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 	class, err := b.Classify(p.wanted())
 	switch {
 	case p.skip > 0 && (b.BaseOffset() > p.next || !b.Dense()):
-		p.halt(CauseSequenceHole, fmt.Sprintf("the destination holds %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted", p.skip, p.next))
+		p.halt(CauseSequenceHole, fmt.Sprintf("the destination holds %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted", p.skip, p.next), nil)
 	case class == batch.Halt:
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
 		}
 	case class == batch.Drop:
 		in.passOver(b)
@@ -230,7 +229,7 @@ func (in *Intake) forward(b batch.Batch, hold *Buffer) {
 	s := Sealed{Bytes: b, Sequence: p.sequence, Records: b.Count(), next: b.NextOffset(), sourceEpoch: b.LeaderEpoch(),
 		first: b.FirstTimestamp(), max: b.MaxTimestamp(), hold: hold}
 	if err := b.Reseal(p.producer(), p.sequence); err != nil {
-		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
 		return
 	}
 	p.counters.BatchesRaw++
@@ -258,7 +257,7 @@ func (in *Intake) End() {
 	in.kept = nil
 	in.recoder.Reset()
 	queued := p.window.n > p.window.sent
-	p.mu.Unlock()
+	p.unlock()
 	in.p = nil
 	if !queued {
 		return

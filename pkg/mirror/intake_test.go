@@ -375,8 +375,8 @@ func TestIntakeShortSource(t *testing.T) {
 	b.p.mu.Unlock()
 	b.respondBytes(generation, 8, nil)
 	b.wantHalted(CauseTruncated, "source ends at 8")
-	if s := b.p.Status(time.Now()); s.Lost == nil || *s.Lost != (Range{8, 9}) {
-		t.Errorf("lost %v, want 8 to 9", s.Lost)
+	if s := b.p.Status(time.Now()); s.Loss == nil || s.Loss.Surplus == nil || *s.Loss.Surplus != (Range{8, 9}) {
+		t.Errorf("loss %v, want a surplus of 8 to 9", s.Loss)
 	}
 }
 

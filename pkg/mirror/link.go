@@ -62,6 +62,7 @@ type Link struct {
 	sink       Sink
 	store      Store
 	lease      Lease
+	events     Events
 	log        *slog.Logger
 	codec      batch.Codec
 	recompress bool
@@ -76,11 +77,11 @@ type Link struct {
 }
 
 // NewLink returns a link that is not running.
-func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease, log *slog.Logger) *Link {
+func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease, events Events, log *slog.Logger) *Link {
 	if cfg.Drain == 0 {
 		cfg.Drain = defaultDrain
 	}
-	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, log: log.With("link", cfg.Name),
+	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
 }
 
@@ -90,10 +91,6 @@ func (l *Link) Group() string { return "mirror." + l.cfg.Name }
 func (l *Link) atLeastOnce() bool { return l.cfg.AtLeastOnce }
 
 func (l *Link) codeName(code int16) string { return l.sink.CodeName(code) }
-
-func (l *Link) halted(tp TopicPartition, cause Cause, reason string) {
-	l.log.Error("partition halted", "topic", tp.Topic, "partition", tp.Partition, "cause", string(cause), "err", reason)
-}
 
 // Run mirrors until ctx ends, then drains: it stops reading, waits for what is in flight, and saves the positions.
 func (l *Link) Run(ctx context.Context) error {

@@ -42,7 +42,7 @@ func config() LinkConfig {
 
 // start runs the link and a destination that acknowledges after 10 ms.
 func (r *rig) start(cfg LinkConfig) {
-	r.link = NewLink(cfg, r.source, r.sink, r.store, &fakeLease{}, slog.New(slog.DiscardHandler))
+	r.link = NewLink(cfg, r.source, r.sink, r.store, &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(r.t.Context())
 	serving, quit := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
@@ -275,14 +275,14 @@ func TestLinkHaltsWhatIsNotWhatItWas(t *testing.T) {
 		{"source ids unknown", with(func(id *protocol.Identity) { id.SourceTopicID = "" }), nil, ""},
 		{"source made anew while running", mine, func(r *rig) { r.source.set("clicks", TopicInfo{"z", 2}) }, CauseSourceRecreated},
 		{"destination made anew while running", mine, func(r *rig) { r.sink.set("eu.clicks", TopicInfo{"z", 2}) }, CauseDestinationRecreated},
-		{"position of another tool", mine, nil, CauseBadPosition},
+		{"position of another tool", mine, nil, CausePositionLost},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t)
 				r.sink.set("eu.clicks", TopicInfo{"dest-id", 2})
 				r.store.topics["clicks"] = Identities{1, map[int32]protocol.Identity{0: test.id, 1: mine}}
-				if test.cause == CauseBadPosition {
+				if test.cause == CausePositionLost {
 					r.source.broken[TopicPartition{"clicks", 0}] = errTest
 				}
 				r.start(config())
@@ -297,7 +297,7 @@ func TestLinkHaltsWhatIsNotWhatItWas(t *testing.T) {
 				if err := r.stop(); err != nil {
 					t.Errorf("stop: %v", err)
 				}
-				if _, ok := r.source.saved("clicks", 0); ok && test.cause == CauseBadPosition {
+				if _, ok := r.source.saved("clicks", 0); ok && test.cause == CausePositionLost {
 					t.Error("the foreign position was overwritten")
 				}
 			})
@@ -338,7 +338,7 @@ func TestLinkBegins(t *testing.T) {
 			want: newer(saved, func(p *protocol.Position) { p.Epoch, p.Sequence = 5, 0 })},
 		{name: "compacted, position of an older epoch", compacted: true, stored: &compacted, saved: &saved,
 			want: newer(stored.Base, func(p *protocol.Position) { p.Source, p.Epoch = 33, 5 })},
-		{name: "compacted, store lost", compacted: true, saved: &saved, halted: CauseBadPosition},
+		{name: "compacted, store lost", compacted: true, saved: &saved, halted: CausePositionLost},
 		{name: "compacted since it began", compacted: true, stored: &stored, saved: &saved, want: newer(saved, func(p *protocol.Position) { p.Epoch, p.Sequence = 1, 0 })},
 		{name: "at least once", plain: true, stored: &stored, saved: &saved, want: protocol.Position{Source: 90, SourceEpoch: 2, ProducerID: 1001, Dest: 40, DestEpoch: 3}},
 	} {

@@ -12,14 +12,14 @@ import (
 func (in *Intake) Message(m batch.Message) {
 	p := in.p
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if p.generation != in.gen || m.Offset() < p.next {
 		return
 	}
 	b, err := in.upgrade.Upgrade(m)
 	if err != nil {
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("message of format v%d at source offset %d: %v", m.Magic(), m.Offset(), err))
+			p.halt(CauseBadRecord, fmt.Sprintf("message of format v%d at source offset %d: %v", m.Magic(), m.Offset(), err), nil)
 		}
 		return
 	}

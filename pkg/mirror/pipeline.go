@@ -39,8 +39,10 @@ type Pipeline struct {
 	mu         sync.Mutex
 	cause      Cause  // why it is halted, "" while it is not
 	reason     string // the same for people
-	lost       *Range // what the source no longer has, or the destination must not have; nil when not known
-	uncounted  bool   // positions are not corrected by the destination's log: compacted source, or at least once
+	loss       *Loss  // what it cannot deliver, nil when there is nothing to say about that
+	tally      tally
+	notes      []Event // to be told once mu is free
+	uncounted  bool    // positions are not corrected by the destination's log: compacted source, or at least once
 	identity   protocol.Identity
 	limits     Limits
 	started    bool
@@ -141,27 +143,6 @@ func (p *Pipeline) stop() {
 	p.window.drop()
 	p.generation++
 	p.flight++
-}
-
-// halt stops the partition for an operator to judge. Its siblings go on.
-func (p *Pipeline) halt(cause Cause, reason string) {
-	p.window.drop()
-	p.generation++
-	p.flight++
-	p.joined = false
-	p.cause, p.reason = cause, reason
-	p.link.halted(p.source, cause, reason)
-}
-
-// Halt stops the partition for an operator to judge, naming what was found and, when it is known, the source offsets
-// concerned.
-func (p *Pipeline) Halt(cause Cause, reason string, lost *Range) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.active() {
-		p.lost = lost
-		p.halt(cause, reason)
-	}
 }
 
 func (p *Pipeline) active() bool { return p.started && p.cause == "" }

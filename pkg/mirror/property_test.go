@@ -33,7 +33,7 @@ func forSeeds(t *testing.T, uncounted bool) {
 		first, n = *oneSeed, 1
 	}
 	budget := NewBudget(64 << 20) // shared, as its memory is
-	link := NewLink(LinkConfig{Name: "link", From: "edge", To: "region"}, newFakeSource(nil), newFakeSink(nil), newMemStore(), &fakeLease{}, slog.New(slog.DiscardHandler))
+	link := NewLink(LinkConfig{Name: "link", From: "edge", To: "region"}, newFakeSource(nil), newFakeSink(nil), newMemStore(), &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
 	for seed := first; seed < first+n; seed++ {
 		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

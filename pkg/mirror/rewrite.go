@@ -40,7 +40,7 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 	in.codec = codec
 	if err := in.recoder.Add(b, p.next, int(p.skip)); err != nil {
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err))
+			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
 		}
 		return
 	}
@@ -86,10 +86,10 @@ func (in *Intake) take() {
 			in.recoder.Reset()
 			var large *batch.RecordTooLargeError
 			if errors.As(err, &large) {
-				p.halt(CauseTooLarge, fmt.Sprintf("record at source offset %d has %d bytes, the destination accepts %d: raise max.message.bytes of %s there", large.Offset, large.Size, large.Limit, p.dest.Topic))
+				p.halt(CauseTooLarge, fmt.Sprintf("record at source offset %d has %d bytes, the destination accepts %d: raise max.message.bytes of %s there", large.Offset, large.Size, large.Limit, p.dest.Topic), nil)
 				return
 			}
-			p.halt(CauseBadRecord, fmt.Sprintf("rewrite before source offset %d: %v", p.next, err))
+			p.halt(CauseBadRecord, fmt.Sprintf("rewrite before source offset %d: %v", p.next, err), nil)
 			return
 		}
 		in.filled += len(out)

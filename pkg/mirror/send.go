@@ -91,7 +91,7 @@ func (p *Pipeline) Answer(flight uint64, code int16, base int64, now time.Time) 
 	p.mu.Lock()
 	v := p.answer(flight, code, base, now)
 	wake := p.makesRoom()
-	p.mu.Unlock()
+	p.unlock()
 	if wake {
 		p.link.source.Wake(p)
 	}
@@ -117,7 +117,7 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 	case protocol.Done:
 		if base < p.position.Dest { // of a log that was cut, or made anew, and knows no producer
 			p.halt(CauseDestinationTruncated, fmt.Sprintf("%s put records of %s/%d at offset %d, behind offset %d up to which it had acknowledged: the log was cut or the topic made anew",
-				p.link.cfg.To, p.dest.Topic, p.dest.Partition, base, p.position.Dest))
+				p.link.cfg.To, p.dest.Topic, p.dest.Partition, base, p.position.Dest), nil)
 			return Leave
 		}
 		p.acknowledge(base, now)
@@ -197,14 +197,14 @@ func (p *Pipeline) deny(code int16, now time.Time) {
 // reject halts at a batch that the destination will never take.
 func (p *Pipeline) reject(code int16) {
 	b := p.window.at(0)
-	p.halt(CauseRejected, fmt.Sprintf("%s refuses the records before source offset %d: %s", p.link.cfg.To, b.next, p.link.codeName(code)))
+	p.halt(CauseRejected, fmt.Sprintf("%s refuses the records before source offset %d: %s", p.link.cfg.To, b.next, p.link.codeName(code)), nil)
 }
 
 // disorder answers OUT_OF_ORDER: the log is right about what comes next, unless it says so for ever.
 func (p *Pipeline) disorder(now time.Time) {
 	p.disorders++
 	if p.disorders >= disorderLimit {
-		p.halt(CauseSequenceHole, fmt.Sprintf("%s refuses sequence %d as out of order, and its log shows nothing beyond it", p.link.cfg.To, p.position.Sequence))
+		p.halt(CauseSequenceHole, fmt.Sprintf("%s refuses sequence %d as out of order, and its log shows nothing beyond it", p.link.cfg.To, p.position.Sequence), nil)
 		return
 	}
 	kind, run := protocol.OutOfOrder(p.ages(now), p.uncounted)

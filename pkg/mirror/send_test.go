@@ -320,12 +320,12 @@ func TestShed(t *testing.T) {
 func TestHaltIsForGood(t *testing.T) {
 	b := hot(t, 2)
 	sent := b.take(2)
-	b.p.Halt(CauseRetention, "gone", &Range{4, 9})
+	b.p.Halt(CauseRetention, "gone", newLoss(4, 9))
 	b.p.Halt(CauseTruncated, "later", nil)
 	b.wantHalted(CauseRetention, "gone")
 	b.answer(sent[0], 0, 5, Nothing)
-	if s := b.p.Status(time.Now()); s.Lost == nil || *s.Lost != (Range{4, 9}) {
-		t.Errorf("lost %v", s.Lost)
+	if s := b.p.Status(time.Now()); s.Loss == nil || *s.Loss != (Loss{From: 4, To: 9, Records: 5}) {
+		t.Errorf("loss %v", s.Loss)
 	}
 	if _, _, _, appetite := b.p.FetchFrom(); appetite != Away {
 		t.Errorf("got appetite %d", appetite)

@@ -19,30 +19,6 @@ const (
 	StateHalted   State = "halted"  // an operator must judge
 )
 
-// Cause names why a partition is halted.
-type Cause string
-
-// Causes.
-const (
-	CauseRetention            Cause = "retention"
-	CauseTruncated            Cause = "truncated"
-	CauseSourceRecreated      Cause = "source_recreated"
-	CauseDestinationTruncated Cause = "destination_truncated"
-	CauseDestinationRecreated Cause = "destination_recreated"
-	CauseWrongCluster         Cause = "wrong_cluster"
-	CauseSequenceHole         Cause = "sequence_hole"
-	CauseBadPosition          Cause = "bad_position"
-	CauseBadRecord            Cause = "bad_record"
-	CauseTooLarge             Cause = "too_large"
-	CauseRejected             Cause = "rejected"
-)
-
-// Range is a range of source offsets, From included, To not.
-type Range struct {
-	From int64 `json:"from"`
-	To   int64 `json:"to"`
-}
-
 // sourceFresh is for how long a source's end offset is believed; a cold fetch answers within ten seconds.
 const sourceFresh = 30 * time.Second
 
@@ -55,8 +31,8 @@ type PartitionStatus struct {
 	State        State
 	Cause        Cause
 	Why          string
-	Lost         *Range
-	Fresh        bool // the regime: the broker guards the sequence
+	Loss         *Loss // what it cannot deliver; nil unless it is halted with one
+	Fresh        bool  // the regime: the broker guards the sequence
 	Started      bool
 	Next         int64 // end of the acknowledged prefix
 	Committed    int64 // as saved in the group; -1 unknown
@@ -80,7 +56,7 @@ func (s PartitionStatus) Lag() int64 {
 func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := PartitionStatus{Source: p.source, Dest: p.dest, Cause: p.cause, Lost: p.lost, Started: p.position != (protocol.Position{}),
+	s := PartitionStatus{Source: p.source, Dest: p.dest, Cause: p.cause, Loss: p.loss, Started: p.position != (protocol.Position{}),
 		Next: p.position.Source, Committed: -1, SourceEnd: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
 		LastAck: p.lastAck, AckedMaxTime: p.ackedMax, Counters: p.counters}
 	s.Fresh = protocol.Limit(p.run, p.ages(now)) > 1
@@ -130,6 +106,11 @@ type TopicStatus struct {
 	Topic, Dest string
 	Problem     string // why partitions are missing, "" when none are
 	Partitions  []PartitionStatus
+
+	// Lost counts records that were lost, by cause, since this process took the topic: each loss once, when it is found, an
+	// upper bound where the log had gaps. It outlives the halt. Skipped counts records that were passed over, by reason.
+	Lost    map[Cause]int64
+	Skipped map[SkipReason]int64
 }
 
 // LinkStatus is one moment of a link.
@@ -151,10 +132,11 @@ func (l *Link) Status() LinkStatus {
 	now := time.Now()
 	for _, t := range l.all() {
 		t.mu.Lock()
-		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem}
+		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
 		t.mu.Unlock()
 		for _, p := range t.pipelines() {
 			ts.Partitions = append(ts.Partitions, p.Status(now))
+			p.addTally(ts.Lost, ts.Skipped)
 		}
 		s.Topics = append(s.Topics, ts)
 	}

@@ -260,7 +260,7 @@ func (r *rig) start(mapping mirror.Mapping) {
 	watcher := catalog.NewWatcher(cluster, log)
 	r.sink = NewSink(cluster, watcher, log)
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Replicas: -1,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, r.store, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, r.store, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup
@@ -458,3 +458,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	_ = c.Close() // the error tells it
 	return n, err
 }
+
+type noEvents struct{}
+
+func (noEvents) Record(mirror.Event) {}

@@ -94,10 +94,18 @@ func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
 		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
 	for _, p := range topic.Partitions {
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),
-			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, Lost: p.Lost, Error: p.Why,
+			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, Lost: lostRange(p.Loss), Error: p.Why,
 			NextStep: nextStep(link, topic, p)})
 	}
 	return t
+}
+
+// lostRange is the range of a loss that has one.
+func lostRange(l *mirror.Loss) *mirror.Range {
+	if l == nil || l.From < 0 || l.To <= l.From {
+		return nil
+	}
+	return &mirror.Range{From: l.From, To: l.To}
 }
 
 func guarantee(link lag.Link) string {

@@ -100,7 +100,7 @@ func TestEveryHaltHasANextStep(t *testing.T) {
 		mirror.CauseTooLarge:     "raise max.message.bytes of region.clicks at region, then start the mirror again",
 		mirror.CauseRejected:     "raise the limits of region.clicks at region that the error names, then start the mirror again",
 		mirror.CauseWrongCluster: "correct the brokers of edge and region in the configuration"}
-	for _, cause := range lag.Causes() {
+	for _, cause := range mirror.Causes() {
 		wanted, ok := want[cause]
 		if !ok {
 			wanted = fmt.Sprintf("decide about clicks/3 by %q in docs/operations.md, section What halts", cause)

@@ -49,7 +49,7 @@ func moment(s int) *time.Time {
 // full is a snapshot with everything: known, unknown, halted, a link without topics.
 func full() *lag.Snapshot {
 	halted := lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: mirror.CauseRetention, Why: "the source deleted the records from offset 60000 to 60900 before they were read",
-		Lost: &mirror.Range{From: 60000, To: 60900}, Fresh: true, Next: number64(60000), Committed: number64(60000), SourceEnd: number64(61000), Lag: number64(1000), ReplicatedThrough: moment(-3600)}
+		Loss: &mirror.Loss{From: 60000, To: 60900, Records: 900}, Fresh: true, Next: number64(60000), Committed: number64(60000), SourceEnd: number64(61000), Lag: number64(1000), ReplicatedThrough: moment(-3600)}
 	clicks := lag.Topic{Topic: "clicks", Dest: "clicks", Owner: "ad-17", State: mirror.StateHalted, LagRecords: number64(1000), SourceEnd: number64(61000), Acked: number64(60000),
 		ReplicatedThrough: moment(-3600), LastAck: moment(-3500), Lost: map[mirror.Cause]int64{mirror.CauseRetention: 900},
 		Counters:   mirror.Counters{RecordsAcked: 11, BytesAcked: 12, RecordsFetched: 13, BytesFetched: 14, Resends: 15, Scans: 16},

@@ -14,6 +14,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
 )
 
 // maxScrapes bounds the scrapes answered at a time; more are told to come back.
@@ -129,7 +130,7 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 	for i := range topics {
 		t := &topics[i]
 		collect(out, c.topic, t, link.Name, t.Topic)
-		for _, cause := range lag.Causes() {
+		for _, cause := range mirror.Causes() {
 			send(out, c.lost, prometheus.CounterValue, float64(t.Lost[cause]), link.Name, t.Topic, string(cause))
 		}
 	}

@@ -1,0 +1,33 @@
+package mirror
+
+import "time"
+
+// EventKind says what happened to a partition.
+type EventKind string
+
+// Kinds of events.
+const (
+	EventHalted  EventKind = "halted"  // it waits for an operator; Cause, Text and Loss say why
+	EventSkipped EventKind = "skipped" // an operator let it go on; Loss is what that gave up
+	EventParked  EventKind = "parked"  // a record was put aside and passed
+	EventResumed EventKind = "resumed" // it goes on after a halt
+)
+
+// Event is something that an operator will want to find again later.
+type Event struct {
+	Time      time.Time
+	Kind      EventKind
+	Link      string
+	Topic     string // at the source
+	Partition int32
+	Cause     Cause
+	Text      string
+	Loss      *Loss
+	ResumesAt int64 // of EventSkipped and EventResumed: the source offset it goes on at
+}
+
+// Events takes note of what happens. Record is called outside of the pipelines' locks, from many goroutines; it must not
+// block.
+type Events interface {
+	Record(e Event)
+}
