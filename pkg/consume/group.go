@@ -67,6 +67,16 @@ func (g group) Compacted(ctx context.Context, topics []string) (map[string]bool,
 	return compacted, nil
 }
 
+// OpenTransactions implements mirror.Source.
+func (g group) OpenTransactions(ctx context.Context, topic string, partitions []int32) (map[int32]mirror.OpenTransaction, error) {
+	found, err := g.cluster.OpenTransactions(ctx, topic, partitions)
+	open := make(map[int32]mirror.OpenTransaction, len(found))
+	for partition, o := range found {
+		open[partition] = mirror.OpenTransaction{ProducerID: o.ProducerID, First: o.FirstOffset, TransactionalID: o.TransactionalID, Began: o.Began}
+	}
+	return open, err
+}
+
 // Offsets implements mirror.Source.
 func (g group) Offsets(ctx context.Context, topic string, partitions []int32, latest bool) ([]int64, error) {
 	byBroker := map[string][]int32{}

@@ -39,7 +39,7 @@ func (t *taker) partition(h *partitionHead) bool {
 		return false
 	}
 	a.e.taking.Lock()
-	if a.e.gone || !f.intake.Begin(a.e.p, a.generation, mirror.Fetched{Stable: h.stable, LogStart: h.logStart, Aborted: h.aborted}) {
+	if a.e.gone || !f.intake.Begin(a.e.p, a.generation, mirror.Fetched{High: h.high, Stable: h.stable, LogStart: h.logStart, Aborted: h.aborted}) {
 		a.e.taking.Unlock()
 		return false
 	}

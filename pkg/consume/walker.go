@@ -18,6 +18,7 @@ type partitionHead struct {
 	topicID    [16]byte
 	partition  int32
 	code       int16
+	high       int64 // high watermark
 	stable     int64 // last stable offset
 	logStart   int64
 	aborted    []mirror.Aborted
@@ -201,7 +202,7 @@ func (w *walker) partition(r *reader) walkState {
 	h := &w.head
 	h.partition = r.int32()
 	h.code = r.int16()
-	r.int64() // high watermark
+	h.high = r.int64()
 	h.stable = r.int64()
 	h.logStart = r.int64()
 	h.diverging, h.aborted = false, h.aborted[:0]

@@ -8,7 +8,7 @@ import (
 
 func newPartition(s mirror.PartitionStatus, through *time.Time) Partition {
 	p := Partition{Partition: s.Source.Partition, State: s.State, Cause: s.Cause, Why: s.Why, Loss: s.Loss, Fresh: s.Fresh,
-		Committed: known(s.Committed), SourceEnd: known(s.SourceEnd), Lag: known(s.Lag()), ReplicatedThrough: through,
+		Committed: known(s.Committed), SourceEnd: known(s.SourceEnd), HeldBack: known(s.HeldBack), Lag: known(s.Lag()), ReplicatedThrough: through,
 		InFlight: s.InFlight, QueuedBytes: s.QueuedBytes}
 	if s.Started {
 		p.Next = known(s.Next)

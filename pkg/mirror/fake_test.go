@@ -54,6 +54,9 @@ type fakeSource struct {
 	broken    map[TopicPartition]error // positions that cannot be understood
 	saves     int
 	refuse    error // of saves
+	open      map[int32]OpenTransaction
+	openErr   error
+	openAsked int
 }
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
@@ -81,6 +84,13 @@ func (s *fakeSource) Wake(*Pipeline) {
 
 func (s *fakeSource) Compacted(_ context.Context, topics []string) (map[string]bool, error) {
 	return s.compacted, nil
+}
+
+func (s *fakeSource) OpenTransactions(context.Context, string, []int32) (map[int32]OpenTransaction, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.openAsked++
+	return maps.Clone(s.open), s.openErr
 }
 
 func (s *fakeSource) Offsets(_ context.Context, _ string, partitions []int32, latest bool) ([]int64, error) {

@@ -27,6 +27,7 @@ type Aborted struct {
 
 // Fetched is the head of a partition's part in a fetch response.
 type Fetched struct {
+	High     int64 // high watermark
 	Stable   int64 // last stable offset
 	LogStart int64
 	Aborted  []Aborted // in order of First
@@ -89,6 +90,7 @@ func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	}
 	now := time.Now()
 	p.sourceEnd, p.sourceSeen = f.Stable, now
+	p.hold.see(f.Stable, f.High, now)
 	if p.skip > 0 && f.Stable-p.next < p.skip {
 		p.shortSource(f.Stable, now)
 		return false

@@ -12,7 +12,7 @@ const (
 )
 
 // looker asks for the source's ends where no fetch tells them: a partition that cannot send is not fetched, and its lag
-// must grow all the same.
+// must grow all the same. And it asks whose open transactions hold partitions back.
 func (l *Link) looker(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -23,6 +23,7 @@ func (l *Link) looker(ctx context.Context) {
 		case <-tick.C:
 			for _, t := range l.all() {
 				l.look(ctx, t)
+				l.askHeld(ctx, t)
 			}
 		}
 	}

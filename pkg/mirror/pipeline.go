@@ -56,6 +56,7 @@ type Pipeline struct {
 	leftOut    bool  // of the last fetch: who makes room wakes the source
 	sourceEnd  int64 // last stable offset at the source as of sourceSeen
 	sourceSeen time.Time
+	hold       hold
 	shortSeen  time.Time // when that was seen last
 	shortSince time.Time // since when the source shows fewer records than the destination has
 

@@ -39,6 +39,8 @@ type Source interface {
 	Compacted(ctx context.Context, topics []string) (map[string]bool, error)
 	// Offsets returns the log start offsets, or with latest the offsets that a fetch of new records would begin at.
 	Offsets(ctx context.Context, topic string, partitions []int32, latest bool) ([]int64, error)
+	// OpenTransactions returns the oldest open transaction of each partition that has one.
+	OpenTransactions(ctx context.Context, topic string, partitions []int32) (map[int32]OpenTransaction, error)
 	// LoadPositions reads the group; a partition without a position is absent. An unreadable one is an error in its place.
 	LoadPositions(ctx context.Context, group string, topics map[string][]int32) (map[TopicPartition]Loaded, error)
 	// SavePositions commits to the group. On nil all of them are there; on an error some may be.

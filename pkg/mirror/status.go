@@ -36,7 +36,8 @@ type PartitionStatus struct {
 	Started      bool
 	Next         int64 // end of the acknowledged prefix
 	Committed    int64 // as saved in the group; -1 unknown
-	SourceEnd    int64 // -1 unknown
+	SourceEnd    int64 // the last stable offset: up to there committed records can be read; -1 unknown
+	HeldBack     int64 // offsets from SourceEnd to the high watermark: of open transactions and behind them; -1 unknown
 	InFlight     int   // batches
 	QueuedBytes  int
 	LastAck      time.Time
@@ -57,16 +58,19 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := PartitionStatus{Source: p.source, Dest: p.dest, Cause: p.cause, Loss: p.loss, Started: p.position != (protocol.Position{}),
-		Next: p.position.Source, Committed: -1, SourceEnd: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
+		Next: p.position.Source, Committed: -1, SourceEnd: -1, HeldBack: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
 		LastAck: p.lastAck, AckedMaxTime: p.ackedMax, Counters: p.counters}
 	s.Fresh = protocol.Limit(p.run, p.ages(now)) > 1
 	if !p.savedAt.IsZero() {
 		s.Committed = p.saved.Source
 	}
 	if now.Sub(p.sourceSeen) < sourceFresh {
-		s.SourceEnd = p.sourceEnd
+		s.SourceEnd, s.HeldBack = p.sourceEnd, p.hold.high-p.hold.stable
 	}
 	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
+	if s.State == StateCaughtUp && p.hold.lasts(now) {
+		s.State, s.Why = StateWaiting, p.hold.text()
+	}
 	return s
 }
 

@@ -75,6 +75,10 @@ func (s *memSource) Wake(*mirror.Pipeline) { signal(s.kicked) }
 
 func (s *memSource) Compacted(context.Context, []string) (map[string]bool, error) { return nil, nil }
 
+func (s *memSource) OpenTransactions(context.Context, string, []int32) (map[int32]mirror.OpenTransaction, error) {
+	return nil, nil
+}
+
 func (s *memSource) Offsets(_ context.Context, _ string, partitions []int32, latest bool) ([]int64, error) {
 	out := make([]int64, len(partitions))
 	for i := range out {

@@ -48,7 +48,8 @@ type partitionReport struct {
 	Regime          string        `json:"regime"`
 	NextOffset      *int64        `json:"next_offset"`
 	CommittedOffset *int64        `json:"committed_offset"`
-	SourceEndOffset *int64        `json:"source_end_offset"`
+	SourceEndOffset *int64        `json:"source_end_offset"` // the last stable offset
+	HeldBack        *int64        `json:"held_back"`         // offsets behind it, which wait for the end of a transaction
 	Lost            *mirror.Range `json:"lost"`
 	Error           string        `json:"error"`
 	NextStep        string        `json:"next_step"`
@@ -94,7 +95,7 @@ func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
 		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
 	for _, p := range topic.Partitions {
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),
-			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, Lost: lostRange(p.Loss), Error: p.Why,
+			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, Lost: lostRange(p.Loss), Error: p.Why,
 			NextStep: nextStep(link, topic, p)})
 	}
 	return t

@@ -25,7 +25,7 @@ func TestStatusGolden(t *testing.T) {
 // contract is the shape the design promises, every key of every level, with what was added since: the problems.
 const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
  "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","replicated_through":"","loss_deadline":"",
-  "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,
+  "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,
    "lost":{"from":0,"to":0},"error":"","next_step":""}]}]}]}`
 
 func TestStatusHasTheShapeOfTheContract(t *testing.T) {
@@ -75,7 +75,7 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 	}
 	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[` +
 		`{"topic":"a","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[` +
-		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"lost":null,"error":"","next_step":""}]},` +
+		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"held_back":null,"lost":null,"error":"","next_step":""}]},` +
 		`{"topic":"b","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[]}]},` +
 		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}]}`
 	if string(body) != want {
