@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,8 +25,6 @@ type host struct {
 	config   string // path of the configuration
 	log      string // path of the log
 	run      *process
-	wrap     []string // the start of the command line: a shell that sets limits and then becomes the mirror
-	binary   string   // the program; "" is the one under test
 }
 
 const (
@@ -65,8 +61,7 @@ func (h *host) close(t *testing.T) {
 
 // launch starts a process and returns at once.
 func (h *host) launch() error {
-	argv := append(slices.Clone(h.wrap), cmp.Or(h.binary, stage.binary), "run", "-c", h.config)
-	run, err := startProcess(h.log, argv...)
+	run, err := startProcess(h.log, stage.binary, "run", "-c", h.config)
 	if err != nil {
 		return err
 	}

@@ -27,21 +27,7 @@ type logSettings struct {
 }
 
 type clusterSettings struct {
-	Brokers []string      `yaml:"brokers"`
-	TLS     *tlsSettings  `yaml:"tls,omitempty"`
-	SASL    *saslSettings `yaml:"sasl,omitempty"`
-}
-
-type tlsSettings struct {
-	CA   string `yaml:"ca"`
-	Cert string `yaml:"cert,omitempty"`
-	Key  string `yaml:"key,omitempty"`
-}
-
-type saslSettings struct {
-	Mechanism string `yaml:"mechanism"`
-	Username  string `yaml:"username"`
-	Password  string `yaml:"password"`
+	Brokers []string `yaml:"brokers"`
 }
 
 type linkSettings struct {
@@ -59,7 +45,6 @@ type topicSettings struct {
 	Include           []string `yaml:"include"`
 	Exclude           []string `yaml:"exclude,omitempty"`
 	Rename            string   `yaml:"rename,omitempty"`
-	Create            *bool    `yaml:"create,omitempty"`
 	ReplicationFactor int      `yaml:"replication_factor,omitempty"`
 }
 

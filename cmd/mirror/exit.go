@@ -10,12 +10,13 @@ import (
 	"tributary/pkg/config"
 )
 
-// The exit codes; those above 1 are of sysexits.h, and systemd does not restart on them.
+// The exit codes; those above 2 are of sysexits.h, and systemd does not restart on them.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 64
-	exitConfig  = 78
+	exitOK           = 0
+	exitFailure      = 1
+	exitInconclusive = 2 // of verify alone
+	exitUsage        = 64
+	exitConfig       = 78
 )
 
 // exitError ends the process with a code. A nil err means that everything was said already.

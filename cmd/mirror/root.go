@@ -35,7 +35,8 @@ func newRoot() *cobra.Command {
 		Example: `  mirror demo                        see it work, without any Kafka
   mirror validate -c mirror.yaml     check a configuration without touching a cluster
   mirror run -c mirror.yaml          mirror until told to stop
-  mirror status                      how far behind is what, and why`,
+  mirror status                      how far behind is what, and why
+  mirror verify edge-region          prove that the destination has it all`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// Ours has examples, and refuses a shell it does not know.
@@ -43,7 +44,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newVersion(), newCompletion())
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newVerify(&path), newVersion(), newCompletion())
 	return root
 }
 
