@@ -1,7 +1,7 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e e2e-full soak bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full faults soak bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
@@ -26,6 +26,10 @@ e2e: build                      ## the claims, on real Kafka and ZooKeeper
 e2e-full: build                 ## the same in the sizes of a release: a million records, a hundred kills, long outages
 	$(GO) run ./e2e/kafka/provision
 	E2E_FULL=1 $(GO) test -count=1 -timeout 3h -v ./e2e
+
+faults: build                   ## every fault of the catalogue; writes docs/faults.md
+	$(GO) run ./e2e/kafka/provision
+	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^TestFaults$$' -v ./e2e
 
 soak: build                     ## crash loops for an hour
 	$(GO) run ./e2e/kafka/provision

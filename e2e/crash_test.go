@@ -66,7 +66,7 @@ func soak(t *testing.T, test func(t *testing.T, round int)) {
 }
 
 // crashLoop kills as asked while records come in, then lets the mirror finish and compares.
-func crashLoop(t *testing.T, r *route, c crashes) {
+func crashLoop(t *testing.T, r *route, c crashes) load.Result {
 	t.Logf("seed %d", c.seed)
 	c.load.Seed = c.seed
 	generator := r.startTraffic(t, c.load)
@@ -97,7 +97,7 @@ func crashLoop(t *testing.T, r *route, c crashes) {
 	must(t, r.to.WaitInSync(within(t, time.Minute), r.topic))
 	r.awaitCopied(t, 3*time.Minute)
 	r.host.stop(t)
-	r.requireExact(t, report)
+	return r.requireExact(t, report)
 }
 
 // killMirrors lets mirrors live and die, and returns how many of them had copied something.

@@ -35,7 +35,7 @@ const (
 var stage struct {
 	binary string
 	edge   venue // one node
-	second venue // one node: another edge
+	second venue // one node behind a proxy: another edge
 	region venue // three nodes behind proxies
 	home   venue // one node
 }
@@ -64,7 +64,7 @@ func run(m *testing.M) int {
 	// ones that may be forgotten are.
 	properties := map[string]string{"log.retention.ms": "-1", "producer.id.expiration.check.interval.ms": "1000"}
 	stage.edge.options = kafka.Options{Properties: properties}
-	stage.second.options = kafka.Options{Properties: properties}
+	stage.second.options = kafka.Options{Proxy: true, Properties: properties}
 	stage.region.options = kafka.Options{Nodes: 3, Proxy: true, Properties: properties}
 	stage.home.options = kafka.Options{Properties: properties}
 	code := m.Run()

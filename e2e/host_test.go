@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +27,8 @@ type host struct {
 	config   string // path of the configuration
 	log      string // path of the log
 	run      *process
+	wrap     []string // the start of the command line: a shell that sets limits and then becomes the mirror
+	binary   string   // the program; "" is the one under test
 }
 
 const (
@@ -61,7 +65,8 @@ func (h *host) close(t *testing.T) {
 
 // launch starts a process and returns at once.
 func (h *host) launch() error {
-	run, err := startProcess(h.log, stage.binary, "run", "-c", h.config)
+	argv := append(slices.Clone(h.wrap), cmp.Or(h.binary, stage.binary), "run", "-c", h.config)
+	run, err := startProcess(h.log, argv...)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,21 @@ type logSettings struct {
 }
 
 type clusterSettings struct {
-	Brokers []string `yaml:"brokers"`
+	Brokers []string      `yaml:"brokers"`
+	TLS     *tlsSettings  `yaml:"tls,omitempty"`
+	SASL    *saslSettings `yaml:"sasl,omitempty"`
+}
+
+type tlsSettings struct {
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert,omitempty"`
+	Key  string `yaml:"key,omitempty"`
+}
+
+type saslSettings struct {
+	Mechanism string `yaml:"mechanism"`
+	Username  string `yaml:"username"`
+	Password  string `yaml:"password"`
 }
 
 type linkSettings struct {
@@ -45,6 +59,7 @@ type topicSettings struct {
 	Include           []string `yaml:"include"`
 	Exclude           []string `yaml:"exclude,omitempty"`
 	Rename            string   `yaml:"rename,omitempty"`
+	Create            *bool    `yaml:"create,omitempty"`
 	ReplicationFactor int      `yaml:"replication_factor,omitempty"`
 }
 

@@ -25,6 +25,7 @@ type topicStatus struct {
 	Topic      string            `json:"topic"`
 	State      string            `json:"state"`
 	LagRecords *int64            `json:"lag_records"`
+	Problem    string            `json:"problem"` // why partitions are missing
 	Partitions []partitionStatus `json:"partitions"`
 }
 

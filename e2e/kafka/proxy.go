@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Proxy is a TCP relay on loopback that can break its connections. It starts faultless. BlackHole and DropReplies
-// replace each other, as do two Delay or two Throttle calls; the rest adds up, until Heal ends all of it. Its methods
+// Proxy is a TCP relay on loopback that can break its connections. It starts faultless. BlackHole, DropRequests and
+// DropReplies replace each other, as do two calls of any other method; the rest adds up, until Heal ends all of it. Its methods
 // are safe for concurrent use. A fault is in force for every byte read after the call returned; a write that was under
 // way in that moment may get through.
 type Proxy struct {
@@ -38,6 +38,10 @@ type faults struct {
 	swallowDown bool
 	delay       time.Duration
 	rate        int // bytes per second, zero for no limit
+	piece       int // bytes written at once, zero for no limit
+	largest     int // bytes; larger pieces of a stream, and all behind them, are swallowed; zero for no limit
+	silentAfter int64
+	resetAfter  int64
 }
 
 // ProxyStats counts what a proxy did since it was made, so that a test can prove that a fault took place.
@@ -45,7 +49,8 @@ type ProxyStats struct {
 	Accepted      int64 // connections
 	Open          int64 // connections now
 	Cut           int64 // connections closed by Cut
-	Reset         int64 // connections reset by Reset, or by Heal because they had lost bytes
+	Reset         int64 // connections reset by Reset or ResetAfter, or by Heal because they had lost bytes
+	Silenced      int64 // connections that SilenceAfter or LoseLarge made swallow bytes
 	Unreachable   int64 // connections reset because the target did not accept
 	UpBytes       int64 // delivered to the target
 	DownBytes     int64 // delivered to clients
@@ -54,8 +59,8 @@ type ProxyStats struct {
 }
 
 type counters struct {
-	accepted, open, cut, reset, unreachable atomic.Int64
-	delivered, swallowed                    [2]atomic.Int64 // by direction
+	accepted, open, cut, reset, silenced, unreachable atomic.Int64
+	delivered, swallowed                              [2]atomic.Int64 // by direction
 }
 
 // NewProxy listens on addr, a loopback address whose port may be 0, and relays to target, which need not be up yet.
@@ -79,6 +84,9 @@ func NewProxy(addr, target string) (*Proxy, error) {
 // Addr returns the address that clients dial.
 func (p *Proxy) Addr() string { return p.addr }
 
+// Target returns the address that the proxy relays to.
+func (p *Proxy) Target() string { return p.target }
+
 // Stats returns the counters. Those of bytes are updated after the bytes were written.
 func (p *Proxy) Stats() ProxyStats {
 	c := &p.stats
@@ -87,6 +95,7 @@ func (p *Proxy) Stats() ProxyStats {
 		Open:          c.open.Load(),
 		Cut:           c.cut.Load(),
 		Reset:         c.reset.Load(),
+		Silenced:      c.silenced.Load(),
 		Unreachable:   c.unreachable.Load(),
 		UpBytes:       c.delivered[up].Load(),
 		DownBytes:     c.delivered[down].Load(),
@@ -119,6 +128,34 @@ func (p *Proxy) BlackHole() {
 // DropReplies swallows what comes from the target alone: requests arrive and take effect, their answers are lost.
 func (p *Proxy) DropReplies() {
 	p.change(func(f *faults) { f.swallowUp, f.swallowDown = false, true })
+}
+
+// DropRequests swallows what goes to the target alone: nothing of it arrives, and what the target says still does.
+func (p *Proxy) DropRequests() {
+	p.change(func(f *faults) { f.swallowUp, f.swallowDown = true, false })
+}
+
+// SilenceAfter makes a connection a black hole once it has carried that many bytes in one direction, so that it dies in
+// the middle of whatever it carries. Bytes carried before the call count.
+func (p *Proxy) SilenceAfter(bytes int64) {
+	p.change(func(f *faults) { f.silentAfter = bytes })
+}
+
+// ResetAfter ends each connection with a TCP reset once it has carried that many bytes in one direction. Bytes carried
+// before the call count.
+func (p *Proxy) ResetAfter(bytes int64) {
+	p.change(func(f *faults) { f.resetAfter = bytes })
+}
+
+// LoseLarge swallows what is sent in pieces of more than size bytes, and all behind it in that direction, as a path does
+// whose packets may not be that large and which does not say so: connections are made and small requests answered.
+func (p *Proxy) LoseLarge(size int) {
+	p.change(func(f *faults) { f.largest = size })
+}
+
+// Slice delivers at most that many bytes at a time, as packets of their own.
+func (p *Proxy) Slice(bytes int) {
+	p.change(func(f *faults) { f.piece = bytes })
 }
 
 // Delay holds all bytes for d in each direction: a round trip takes 2 d longer. At most 4 MiB are held for each

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,27 +38,63 @@ func (p *Proxy) limiter(d direction) *limiter {
 func (l *link) write(ctx context.Context, d direction, to *net.TCPConn, data []byte) bool {
 	for len(data) > 0 {
 		f, _ := l.proxy.current()
-		piece := data
+		piece := f.next(data, l.carried[d])
 		if f.rate > 0 {
-			piece = data[:min(len(data), max(minPiece, f.rate/20))]
 			if !pause(ctx, l.proxy.limiter(d).reserve(len(piece), f.rate)) {
 				return false
 			}
 			f, _ = l.proxy.current()
 		}
+		if f.largest > 0 && len(data) > f.largest {
+			l.silence(&l.blocked[d])
+		}
+		if f.silentAfter > 0 && l.carried[d] >= f.silentAfter {
+			l.silence(&l.blocked[up])
+			l.silence(&l.blocked[down])
+		}
+		if f.resetAfter > 0 && l.carried[d] >= f.resetAfter {
+			l.proxy.stats.reset.Add(1)
+			l.end(reset)
+			return false
+		}
 		data = data[len(piece):]
-		if f.swallows(d) {
+		if f.swallows(d) || l.blocked[d].Load() {
 			l.torn.Store(true)
 			l.proxy.stats.swallowed[d].Add(int64(len(piece)))
 			continue
 		}
 		n, err := to.Write(piece)
+		l.carried[d] += int64(n)
 		l.proxy.stats.delivered[d].Add(int64(n))
 		if err != nil {
 			return false
 		}
 	}
 	return true
+}
+
+// next returns how much of data is written at once by a link that has carried so many bytes.
+func (f faults) next(data []byte, carried int64) []byte {
+	n := len(data)
+	if f.rate > 0 {
+		n = min(n, max(minPiece, f.rate/20))
+	}
+	if f.piece > 0 {
+		n = min(n, f.piece)
+	}
+	for _, limit := range [...]int64{f.silentAfter, f.resetAfter} {
+		if carried < limit { // exactly up to there
+			n = int(min(int64(n), limit-carried))
+		}
+	}
+	return data[:n]
+}
+
+// silence makes a link swallow one direction until it is reset, by Heal or by its peers.
+func (l *link) silence(blocked *atomic.Bool) {
+	if !blocked.Swap(true) && !l.torn.Swap(true) {
+		l.proxy.stats.silenced.Add(1)
+	}
 }
 
 func (f faults) swallows(d direction) bool {

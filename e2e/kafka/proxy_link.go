@@ -43,6 +43,9 @@ type link struct {
 	torn   atomic.Bool        // lost bytes: the stream makes no sense any more
 	cancel context.CancelFunc // ends all waits of the link
 
+	blocked [2]atomic.Bool // by direction: all is swallowed
+	carried [2]int64       // bytes by direction; each owned by its deliver
+
 	mu     sync.Mutex
 	target *net.TCPConn // guarded by mu until handle has set it; nil in a black hole
 	ended  bool         // guarded by mu
@@ -166,7 +169,7 @@ func (l *link) deliver(ctx context.Context, d direction, to *net.TCPConn, queue 
 			l.end(closed) // the reader must not wait for us
 		}
 	}
-	if l.awaitOpen(ctx, d) {
+	if !l.blocked[d].Load() && l.awaitOpen(ctx, d) {
 		_ = to.CloseWrite() // an error says that there is nothing left to close
 	}
 }

@@ -85,6 +85,9 @@ func (t *topic) start(ctx context.Context, from, to *Catalog) error {
 	if err != nil {
 		return err
 	}
+	if limits.LogAppendTime {
+		l.log.Warn("timestamps are not kept", "topic", t.name, "dest", t.dest, "why", "the destination topic has message.timestamp.type=LogAppendTime and stamps records itself")
+	}
 	compacted, err := l.source.Compacted(ctx, []string{t.name})
 	if err != nil {
 		return err

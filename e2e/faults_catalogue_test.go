@@ -1,0 +1,20 @@
+package e2e_test
+
+// catalogue returns every row of the catalogue of faults: what happens, what must be true then, and how it is made.
+func catalogue() []trial {
+	var all []trial
+	for _, group := range [][]trial{sourceFaults(), destinationFaults(), mirrorFaults(), networkFaults()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func networkFaults() []trial {
+	return []trial{
+		{id: "N1", fault: "either hop cut, or silent one way", expected: "noticed and resumed within 30 s", fast: true, run: cutsEachWay},
+		{id: "N2", fault: "black hole without a reset", expected: "noticed within 45 s", run: blackHoles},
+		{id: "N3", fault: "storm of resets, sliced streams, connections that die after 300 KiB", expected: "retried, nothing doubled", fast: true, run: resetStorm},
+		{id: "N4", fault: "300 ms and 10 Mbit/s", expected: "80 % of the line used", run: longThinLine},
+		{id: "N5", fault: "large packets vanish", expected: "an alarm within 60 s, no hang", run: largePacketsLost},
+	}
+}

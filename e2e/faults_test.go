@@ -1,0 +1,74 @@
+package e2e_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// faultsEnv selects rows of the catalogue of faults: all of them at their whole size, or some by their ids with commas
+// between. Without it the fast ones run. What is not all of them runs at a fraction of its size.
+const faultsEnv = "FAULTS"
+
+// trial is one row of the catalogue of faults.
+type trial struct {
+	id       string
+	fault    string // what happens
+	expected string // what must be true then
+	fast     bool   // part of make test
+
+	run   func(t *testing.T, e *evidence) // nil: not made by this test
+	other string                          // the test that shows it instead, or else why it is not made
+}
+
+// Every fault of the catalogue that these machines can make is made, is shown to have taken place, and loses, doubles and
+// reorders nothing.
+func TestFaults(t *testing.T) {
+	var results []outcome
+	complete := everyFault()
+	for _, row := range catalogue() {
+		if row.run == nil {
+			results = append(results, outcome{trial: row})
+			continue
+		}
+		if !row.selected() {
+			continue
+		}
+		o := outcome{trial: row}
+		t.Run(row.id, func(t *testing.T) {
+			defer func() { o.ran, o.failed, o.skipped = true, t.Failed(), t.Skipped() }()
+			row.run(t, &o.evidence)
+			if len(o.proof) == 0 {
+				t.Error("nothing shows that the fault took place")
+			}
+		})
+		complete = complete && o.ran
+		if o.ran {
+			results = append(results, o)
+		}
+	}
+	t.Logf("\n%s", table(results))
+	if complete {
+		must(t, os.WriteFile("../docs/faults.md", []byte(page(results)), 0o644))
+	}
+}
+
+func everyFault() bool { return os.Getenv(faultsEnv) == "all" }
+
+func (row trial) selected() bool {
+	wanted := os.Getenv(faultsEnv)
+	return wanted == "all" || wanted == "" && row.fast || slices.Contains(strings.Split(wanted, ","), row.id)
+}
+
+// whole returns the small number in make test, the large one in make faults.
+func whole[T any](small, large T) T {
+	if everyFault() {
+		return large
+	}
+	return small
+}
+
+func containsFold(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}
