@@ -18,6 +18,7 @@ type linkStatus struct {
 	Name      string        `json:"name"`
 	State     string        `json:"state"`
 	Guarantee string        `json:"guarantee"`
+	Problem   string        `json:"problem"`
 	Topics    []topicStatus `json:"topics"`
 }
 
