@@ -3,7 +3,6 @@ package consume
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -52,19 +51,6 @@ func (g group) SavePositions(ctx context.Context, name string, positions map[mir
 		return nil
 	}
 	return g.cluster.CommitOffsets(ctx, name, offsets)
-}
-
-// Compacted implements mirror.Source.
-func (g group) Compacted(ctx context.Context, topics []string) (map[string]bool, error) {
-	settings, err := g.cluster.TopicConfigs(ctx, topics)
-	if err != nil {
-		return nil, fmt.Errorf("read cleanup.policy at %s (needs DESCRIBE_CONFIGS): %w", g.cluster.Name(), err)
-	}
-	compacted := map[string]bool{}
-	for topic, s := range settings {
-		compacted[topic] = strings.Contains(s["cleanup.policy"], "compact")
-	}
-	return compacted, nil
 }
 
 // OpenTransactions implements mirror.Source.

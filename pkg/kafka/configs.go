@@ -13,15 +13,15 @@ import (
 // configsPerRequest bounds the answer: a topic has about 35 settings.
 const configsPerRequest = 500
 
-// TopicConfigs returns the effective settings of each topic, defaults included; settings whose value
-// the broker hides are left out. Topics that cannot be described are missing from the result, which
+// TopicConfigs returns the effective settings of each topic, defaults included, all or those with the given names; settings
+// whose value the broker hides are left out. Topics that cannot be described are missing from the result, which
 // holds the others, and named in the error.
-func (c *Cluster) TopicConfigs(ctx context.Context, topics []string) (map[string]map[string]string, error) {
+func (c *Cluster) TopicConfigs(ctx context.Context, topics []string, names ...string) (map[string]map[string]string, error) {
 	configs := make(map[string]map[string]string, len(topics))
 	var errs []error
 	for chunk := range slices.Chunk(topics, configsPerRequest) {
 		err := c.call(ctx, "read topic settings", func(ctx context.Context) error {
-			answer, err := c.askAny(ctx, describe(kmsg.ConfigResourceTypeTopic, chunk...))
+			answer, err := c.askAny(ctx, describe(kmsg.ConfigResourceTypeTopic, chunk, names))
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ func (c *Cluster) BrokerConfig(ctx context.Context) (map[string]string, error) {
 		// A broker describes only itself. The order of a map is random enough.
 		for node, addr := range md.Brokers {
 			id = strconv.Itoa(int(node))
-			answer, err := c.askAt(ctx, addr, describe(kmsg.ConfigResourceTypeBroker, id))
+			answer, err := c.askAt(ctx, addr, describe(kmsg.ConfigResourceTypeBroker, []string{id}, nil))
 			if err == nil {
 				return readConfigs(answer, []string{id}, configs)
 			}
@@ -66,12 +66,14 @@ func (c *Cluster) BrokerConfig(ctx context.Context) (map[string]string, error) {
 	return configs[id], nil
 }
 
-func describe(kind kmsg.ConfigResourceType, names ...string) *kmsg.DescribeConfigsRequest {
+// describe asks for settings of resources, all without names.
+func describe(kind kmsg.ConfigResourceType, resources, names []string) *kmsg.DescribeConfigsRequest {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	req.SetVersion(4)
-	for _, name := range names {
+	for _, name := range resources {
 		resource := kmsg.NewDescribeConfigsRequestResource()
 		resource.ResourceType, resource.ResourceName = kind, name
+		resource.ConfigNames = names
 		req.Resources = append(req.Resources, resource)
 	}
 	return req

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"tributary/pkg/batch"
 	"tributary/pkg/mirror/protocol"
@@ -82,8 +83,14 @@ func (s *fakeSource) Wake(*Pipeline) {
 	s.woken++
 }
 
-func (s *fakeSource) Compacted(_ context.Context, topics []string) (map[string]bool, error) {
-	return s.compacted, nil
+func (s *fakeSource) Policies(_ context.Context, topics []string) (map[string]Policy, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	policies := map[string]Policy{}
+	for _, topic := range topics {
+		policies[topic] = Policy{Compacted: s.compacted[topic], DeleteRetention: 24 * time.Hour}
+	}
+	return policies, nil
 }
 
 func (s *fakeSource) OpenTransactions(context.Context, string, []int32) (map[int32]OpenTransaction, error) {

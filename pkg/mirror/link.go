@@ -100,6 +100,7 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() { l.restarter(work) })
 	wg.Go(func() { l.ticker(work) })
 	wg.Go(func() { l.looker(work) })
+	wg.Go(func() { l.watchPolicies(work) })
 	l.reconciler(ctx)
 	err := l.drain()
 	cancel()
@@ -237,7 +238,7 @@ func (l *Link) ticker(ctx context.Context) {
 		case now := <-tick.C:
 			for _, t := range l.all() {
 				for _, p := range t.pipelines() {
-					if p.shed(now) {
+					if p.shed(now) || p.turned() {
 						l.sink.Attach(p)
 					}
 				}

@@ -523,3 +523,52 @@ func TestSpreadKeepsItsPlace(t *testing.T) {
 		t.Errorf("14 one-partition sources fill only %d of 6 partitions", len(spread))
 	}
 }
+
+// TestLinkTurnsToACompactedSource pins that a policy which changes under a running mirror makes its partitions start anew
+// under a new epoch, where they are, with nothing sent twice.
+func TestLinkTurnsToACompactedSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.source.set("clicks", TopicInfo{"", 1})
+		r.start(config())
+		wait(time.Second)
+		r.feed(0, dense(1, 3, gzipCodec, 1))
+		wait(time.Second)
+		r.mu.Lock()
+		r.mute = true
+		r.mu.Unlock()
+		r.feed(0, []entry{{base: 3, ids: idRange(3, 2), producer: -1, attrs: gzipCodec, stamp: 1}})
+		r.source.mu.Lock()
+		r.source.compacted["clicks"] = true
+		r.source.mu.Unlock()
+		wait(policiesEvery)
+		p := r.pipeline(0)
+		b := &bench{p: p}
+		if _, _, _, appetite := p.FetchFrom(); appetite != Away || b.position().Epoch != 0 {
+			t.Errorf("with records under way: appetite %d, position %+v; want nothing read, epoch 0", appetite, b.position())
+		}
+		r.mu.Lock()
+		r.mute = false
+		r.mu.Unlock()
+		wait(2 * time.Second)
+		want := protocol.Position{Source: 5, SourceEpoch: 7, ProducerID: p.identity.ProducerID, Epoch: 1, Dest: 5, DestEpoch: 3}
+		if got := b.position(); got != want {
+			t.Errorf("position is %+v, want %+v", got, want)
+		}
+		if s := r.status(0); s.Counters.RecordsAcked != 5 {
+			t.Errorf("%d records were sent, want 5", s.Counters.RecordsAcked)
+		}
+		id := r.store.topics["clicks"].Partitions[0]
+		if !id.Compacted || id.Epoch != 1 || id.Start != 5 {
+			t.Errorf("identity is %+v, want compacted, epoch 1 from offset 5 on", id)
+		}
+		r.feed(0, []entry{{base: 5, ids: idRange(5, 2), producer: -1, attrs: gzipCodec, stamp: 1}})
+		wait(policiesEvery + time.Second) // nothing happens a second time
+		if got := b.position(); got.Source != 7 || got.Epoch != 1 || got.Sequence != 2 {
+			t.Errorf("position is %+v, want 7 in epoch 1", got)
+		}
+		if err := r.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+}

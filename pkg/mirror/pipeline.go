@@ -46,6 +46,7 @@ type Pipeline struct {
 	identity   protocol.Identity
 	limits     Limits
 	started    bool
+	turning    bool   // the source is compacted from now on: nothing more is read before it started anew
 	closing    bool   // nothing more is sent
 	generation uint64 // of the fetch position: a response to a fetch of an earlier one is void
 
@@ -124,7 +125,7 @@ func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool)
 		p.need = protocol.Resend // nothing is counted: the sequence begins at 0 with a new epoch or producer
 	}
 	p.rewind(at)
-	p.started, p.joined, p.tried, p.blockedSince = true, false, false, time.Now()
+	p.started, p.joined, p.tried, p.turning, p.blockedSince = true, false, false, false, time.Now()
 }
 
 // rewind makes at the place to read and write from, and voids what is under way.

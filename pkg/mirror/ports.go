@@ -35,8 +35,8 @@ type Source interface {
 	Detach(p *Pipeline)
 	// Wake says that p, which was left out of a fetch, wants more.
 	Wake(p *Pipeline)
-	// Compacted says of each topic whether its cleanup.policy includes compact.
-	Compacted(ctx context.Context, topics []string) (map[string]bool, error)
+	// Policies returns how each topic's log is cleaned. On an error it returns those that could be read.
+	Policies(ctx context.Context, topics []string) (map[string]Policy, error)
 	// Offsets returns the log start offsets, or with latest the offsets that a fetch of new records would begin at.
 	Offsets(ctx context.Context, topic string, partitions []int32, latest bool) ([]int64, error)
 	// OpenTransactions returns the oldest open transaction of each partition that has one.

@@ -18,6 +18,7 @@ type topic struct {
 	mu      sync.Mutex
 	list    []*Pipeline // guarded by mu; index is the source partition
 	problem string      // guarded by mu: why partitions are missing from list
+	policy  Policy      // guarded by mu: as read last
 }
 
 func (t *topic) running() int {
@@ -88,12 +89,12 @@ func (t *topic) start(ctx context.Context, from, to *Catalog) error {
 	if limits.LogAppendTime {
 		l.log.Warn("timestamps are not kept", "topic", t.name, "dest", t.dest, "why", "the destination topic has message.timestamp.type=LogAppendTime and stamps records itself")
 	}
-	compacted, err := l.source.Compacted(ctx, []string{t.name})
+	policy, err := t.readPolicy(ctx)
 	if err != nil {
 		return err
 	}
 	template := protocol.Identity{SourceCluster: from.Cluster, SourceTopicID: source.ID, DestCluster: to.Cluster,
-		DestTopic: t.dest, DestTopicID: dest.ID, Compacted: compacted[t.name]}
+		DestTopic: t.dest, DestTopicID: dest.ID, Compacted: policy.Compacted}
 	var missing []int32
 	for p := t.running(); p < source.Partitions; p++ {
 		missing = append(missing, int32(p))
@@ -125,12 +126,12 @@ func (t *topic) prepare(ctx context.Context, partitions int, to *Catalog) (Topic
 			return dest, err
 		}
 	default:
-		compacted, err := l.source.Compacted(ctx, []string{t.name})
+		policy, err := t.readPolicy(ctx)
 		if err != nil {
 			return dest, err
 		}
 		settings := map[string]string{}
-		if compacted[t.name] {
+		if policy.Compacted {
 			settings["cleanup.policy"] = "compact"
 		}
 		if l.cfg.Mapping != Same {
@@ -193,6 +194,9 @@ func (t *topic) restart(ctx context.Context, p *Pipeline) error {
 	p.mu.Lock()
 	template := p.identity
 	p.mu.Unlock()
+	t.mu.Lock()
+	template.Compacted = template.Compacted || t.policy.Compacted
+	t.mu.Unlock()
 	starts, err := t.identify(ctx, template, []int32{p.source.Partition}, to.Topics[t.dest].Partitions)
 	if err != nil {
 		return err

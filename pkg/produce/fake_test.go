@@ -73,7 +73,9 @@ func (s *memSource) Detach(p *mirror.Pipeline) {
 
 func (s *memSource) Wake(*mirror.Pipeline) { signal(s.kicked) }
 
-func (s *memSource) Compacted(context.Context, []string) (map[string]bool, error) { return nil, nil }
+func (s *memSource) Policies(context.Context, []string) (map[string]mirror.Policy, error) {
+	return nil, nil
+}
 
 func (s *memSource) OpenTransactions(context.Context, string, []int32) (map[int32]mirror.OpenTransaction, error) {
 	return nil, nil
