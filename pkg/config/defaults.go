@@ -40,6 +40,9 @@ func DefaultZooKeeper() ZooKeeper {
 	return ZooKeeper{SessionTimeout: 6 * time.Second}
 }
 
+// noStateDir says why there is no default.
+const noStateDir = "there is neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME to derive it from; set it"
+
 // defaulter is a type whose fields do not all begin at their zero value.
 type defaulter interface{ setDefaults() }
 
@@ -60,7 +63,7 @@ func (c *Config) fillIn(env Env) []Problem {
 		c.StateDir = defaultStateDir(env)
 		if c.StateDir == "" {
 			problems = append(problems, Problem{Key: "state_dir",
-				Text: "there is neither STATE_DIRECTORY, XDG_STATE_HOME nor HOME to derive it from; set it"})
+				Text: noStateDir})
 		}
 	}
 	for i := range c.Links {

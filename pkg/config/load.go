@@ -53,21 +53,45 @@ func Parse(name string, data []byte, env Env) (*Config, error) {
 // Listen returns the listen address of the file at path and nothing else of it, so that whoever asks a running
 // process needs none of the secrets that the rest of the file may name.
 func Listen(path string) (string, error) {
+	listen := DefaultListen
+	err := loadKey(path, "listen", &listen)
+	return listen, err
+}
+
+// StateDir returns the state directory of the file at path, or where the file names none that of this host, and likewise
+// nothing else of it.
+func StateDir(path string) (string, error) {
+	dir := ""
+	if err := loadKey(path, "state_dir", &dir); err != nil || dir != "" {
+		return dir, err
+	}
+	return DefaultStateDir()
+}
+
+// DefaultStateDir returns the state directory that a file means which names none.
+func DefaultStateDir() (string, error) {
+	if dir := defaultStateDir(OSEnv()); dir != "" {
+		return dir, nil
+	}
+	return "", errors.New(noStateDir)
+}
+
+// loadKey sets value to that of one key of the file's own, if it is there.
+func loadKey(path, key string, value *string) error {
 	data, err := readLimited(path, MaxFileBytes+1)
 	if err != nil {
-		return "", fmt.Errorf("read configuration: %w", err)
+		return fmt.Errorf("read configuration: %w", err)
 	}
 	problems := &Problems{File: path}
-	listen := DefaultListen
 	if root := parseDocument(data, problems); root != nil && root.Kind == yaml.MappingNode {
 		d := newDecoder(OSEnv(), problems)
 		for i := 0; i+1 < len(root.Content); i += 2 {
-			if root.Content[i].Value == "listen" {
-				d.decode(root.Content[i+1], reflect.ValueOf(&listen).Elem(), "listen")
+			if root.Content[i].Value == key {
+				d.decode(root.Content[i+1], reflect.ValueOf(value).Elem(), key)
 			}
 		}
 	}
-	return listen, problems.err()
+	return problems.err()
 }
 
 // parseDocument returns the one mapping in data, or nil after reporting why there is none. Anchors, aliases and

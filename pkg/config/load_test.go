@@ -275,3 +275,32 @@ func TestListenNeedsNothingElse(t *testing.T) {
 		t.Errorf("Listen(none) = %v", err)
 	}
 }
+
+func TestStateDirNeedsNothingElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.yaml")
+	t.Setenv("STATE_DIRECTORY", "/var/lib/mirror:/var/lib/other")
+	for _, test := range []struct{ text, want string }{
+		{"state_dir: /state\nzone: ${cred:missing}\nbananas: 1\n", "/state"},
+		{"state_dir: \"\"\n", "/var/lib/mirror"},
+		{"zone: a\n", "/var/lib/mirror"},
+	} {
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := StateDir(path); got != test.want || err != nil {
+			t.Errorf("StateDir(%q) = %q, %v; want %q", test.text, got, err, test.want)
+		}
+	}
+	if _, err := StateDir(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("StateDir(none) = %v", err)
+	}
+	if got, err := DefaultStateDir(); got != "/var/lib/mirror" || err != nil {
+		t.Errorf("DefaultStateDir() = %q, %v", got, err)
+	}
+	for _, name := range []string{"STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"} {
+		t.Setenv(name, "")
+	}
+	if _, err := DefaultStateDir(); err == nil {
+		t.Error("a host without any directory has a default")
+	}
+}

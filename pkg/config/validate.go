@@ -13,6 +13,9 @@ import (
 // which Kafka limits to 249 characters.
 const maxName = 100
 
+// maxStateDir is the longest path of the state directory: the address of the socket in it has little room.
+const maxStateDir = 90
+
 // Validate reports everything that is wrong with c as a *Problems without lines. Parse and Load already did it.
 func (c *Config) Validate() error {
 	problems := &Problems{}
@@ -40,6 +43,9 @@ func (c *Config) check() []Problem {
 	k.address("listen", c.Listen, 0)
 	if c.Memory < MinMemory {
 		k.add("memory", "%s is too little to copy with; use at least %s", c.Memory, MinMemory)
+	}
+	if len(c.StateDir) > maxStateDir {
+		k.add("state_dir", "has %d bytes, and the socket in it allows %d; choose a shorter path", len(c.StateDir), maxStateDir)
 	}
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")

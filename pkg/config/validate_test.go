@@ -70,6 +70,7 @@ func TestValidateReports(t *testing.T) {
 		{"listen: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Listen = "" }},
 		{"listen: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Listen = ":70000" }},
 		{"memory: 1MiB is too little", func(c *Config, _ *Link, _ *ZooKeeper) { c.Memory = MiB }},
+		{"state_dir: has 91 bytes", func(c *Config, _ *Link, _ *ZooKeeper) { c.StateDir = "/" + strings.Repeat("d", 90) }},
 		{"log.level: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Level = "loud" }},
 		{"log.format: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Format = "xml" }},
 		{`clusters["a b"]: `, func(c *Config, _ *Link, _ *ZooKeeper) { c.Clusters["a b"] = Cluster{Brokers: []string{"h:1"}} }},
