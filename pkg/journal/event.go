@@ -3,6 +3,8 @@ package journal
 import (
 	"time"
 	"unicode/utf8"
+
+	"tributary/pkg/mirror"
 )
 
 // Kind says what an event is about. Those of a partition's life are of packages mirror and lag.
@@ -30,8 +32,9 @@ type Event struct {
 	Cause     string    `json:"cause,omitempty"`     // why a partition halted
 	Text      string    `json:"text,omitempty"`      // for people
 	Lost      *Lost     `json:"lost,omitempty"`
-	Surplus   *Range    `json:"surplus,omitempty"` // offsets whose records the destination has and the source has not
-	UID       *uint32   `json:"uid,omitempty"`     // the operator, by the user id of the process that asked
+	Surplus   *Range    `json:"surplus,omitempty"`    // offsets whose records the destination has and the source has not
+	ResumesAt *int64    `json:"resumes_at,omitempty"` // the source offset that a partition goes on at
+	UID       *uint32   `json:"uid,omitempty"`        // the operator, by the user id of the process that asked
 }
 
 // Range is offsets from From up to but without To.
@@ -42,11 +45,52 @@ type Range struct {
 
 // Lost is what the source no longer has, or never will deliver. Nil is unknown; To equal to From is nothing.
 type Lost struct {
-	From    int64      `json:"from"`
+	From    *int64     `json:"from"`
 	To      *int64     `json:"to"`
 	Records *int64     `json:"records"` // an upper bound where the log had gaps
 	Since   *time.Time `json:"since"`   // by the timestamps of the records beside the range
 	Until   *time.Time `json:"until"`
+}
+
+// NewLost returns what of a loss is lost, and what the destination has in excess; nil when there is nothing to say.
+func NewLost(l *mirror.Loss) (*Lost, *Range) {
+	if l == nil {
+		return nil, nil
+	}
+	lost := &Lost{From: known(l.From), To: known(l.To), Records: known(l.Records), Since: knownTime(l.Since), Until: knownTime(l.Until)}
+	if l.Surplus == nil {
+		return lost, nil
+	}
+	return lost, &Range{From: l.Surplus.From, To: l.Surplus.To}
+}
+
+// known returns nil for a negative number, which is how mirror writes unknown.
+func known(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+func knownTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// Record implements mirror.Events.
+func (j *Journal) Record(e mirror.Event) {
+	event := Event{Time: e.Time, Kind: Kind(e.Kind), Link: e.Link, Topic: e.Topic, Cause: string(e.Cause), Text: e.Text}
+	if e.Partition >= 0 {
+		event.Partition = &e.Partition
+	}
+	if e.Kind == mirror.EventSkipped || e.Kind == mirror.EventResumed {
+		event.ResumesAt = &e.ResumesAt
+	}
+	event.Lost, event.Surplus = NewLost(e.Loss)
+	j.Add(event)
 }
 
 // maxTextBytes bounds the text of an event: an error may quote what a broker sent.
@@ -67,7 +111,7 @@ func clip(text string) string {
 // lasting says that an event of this kind must outlive a power cut that follows at once.
 func (k Kind) lasting() bool {
 	switch k {
-	case KindSkipRequested, KindSkipDone, KindSkipFailed, "halted", "skipped", "parked":
+	case KindSkipRequested, KindSkipDone, KindSkipFailed, Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
 		return true
 	}
 	return false

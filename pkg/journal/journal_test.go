@@ -78,10 +78,10 @@ func TestWhatIsAddedIsRead(t *testing.T) {
 	dir := t.TempDir()
 	j, stop := begin(t, dir)
 	partition, uid := int32(3), uint32(1000)
-	to, records := int64(60900), int64(900)
+	from, to, records := int64(60000), int64(60900), int64(900)
 	since := time.UnixMilli(1_700_000_000_000).UTC()
 	want := Event{Kind: "halted", Time: since, Link: "up", Topic: "clicks", Partition: &partition, Cause: "retention", Text: "gone <by> age",
-		Lost: &Lost{From: 60000, To: &to, Records: &records, Since: &since}, Surplus: &Range{1, 2}, UID: &uid}
+		Lost: &Lost{From: &from, To: &to, Records: &records, Since: &since}, Surplus: &Range{1, 2}, UID: &uid}
 	j.Add(want)
 	act(t, j, "b")
 	stop()

@@ -1,6 +1,7 @@
 package lag
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -125,6 +126,32 @@ func alike(changes []change) bool {
 		}
 	}
 	return true
+}
+
+// Kinds of the events of this package; those of halts are mirror's own.
+const (
+	EventWaiting   mirror.EventKind = "waiting"   // for longer than is usual
+	EventRecovered mirror.EventKind = "recovered" // at work again after that, or after a halt
+)
+
+// note returns the event of a change, if it is worth one. Partition is -1 unless it is of one partition.
+func (c change) note(now time.Time, link string) (e mirror.Event, ok bool) {
+	e = mirror.Event{Time: now, Link: link, Topic: c.topic, Partition: -1}
+	switch c.event {
+	case waited:
+		e.Kind, e.Text = EventWaiting, fmt.Sprintf("for %v: %s", c.lasted.Round(time.Second), c.why)
+	case recovered:
+		e.Kind, e.Text = EventRecovered, fmt.Sprintf("after %v", c.lasted.Round(time.Second))
+	default:
+		return e, false
+	}
+	switch {
+	case c.partitions == 1 && !c.inTopic && c.topic != "":
+		e.Partition = c.partition
+	case c.partitions > 0:
+		e.Text = fmt.Sprintf("%d partitions, %s", c.partitions, e.Text)
+	}
+	return e, true
 }
 
 // report writes one line for each change.

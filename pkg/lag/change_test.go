@@ -2,6 +2,7 @@ package lag
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,5 +116,43 @@ level=WARN msg="mirroring waits" link=up partitions=100 for=10s err=refused
 level=INFO msg="mirroring recovered" link=up partitions=100 after=1m39s`
 	if got := strings.TrimSpace(log.take()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// noted keeps events.
+type noted struct{ events []mirror.Event }
+
+func (n *noted) Record(e mirror.Event) { n.events = append(n.events, e) }
+
+func TestLongWaitsAreEvents(t *testing.T) {
+	h, n := &holder{}, &noted{}
+	o, _ := newObserver(t, h)
+	o.cfg.Events = n
+	fine, stuck := partition(1, copying, 5, 9), why(partition(1, waiting, 5, 9), "refused")
+	other, stuckToo := partition(0, copying, 5, 9), why(partition(0, waiting, 5, 9), "refused")
+	for _, step := range []struct {
+		at     int
+		status mirror.LinkStatus
+	}{
+		{0, link(topic("clicks", other, fine))},
+		{1, link(topic("clicks", other, stuck))},
+		{11, link(topic("clicks", other, stuck))},
+		{12, link(topic("clicks", other, stuck))},
+		{20, link(topic("clicks", other, fine))},
+		{30, link(topic("clicks", stuckToo, stuck))},
+		{40, link(topic("clicks", stuckToo, stuck))},
+		{50, link(topic("clicks", other, fine))},
+	} {
+		h.set(step.status)
+		o.observe(second(step.at))
+	}
+	want := []mirror.Event{
+		{Time: second(11), Kind: EventWaiting, Link: "up", Topic: "clicks", Partition: 1, Text: "for 10s: refused"},
+		{Time: second(20), Kind: EventRecovered, Link: "up", Topic: "clicks", Partition: 1, Text: "after 19s"},
+		{Time: second(40), Kind: EventWaiting, Link: "up", Topic: "clicks", Partition: -1, Text: "2 partitions, for 10s: refused"},
+		{Time: second(50), Kind: EventRecovered, Link: "up", Topic: "clicks", Partition: -1, Text: "2 partitions, after 20s"},
+	}
+	if !slices.Equal(n.events, want) {
+		t.Errorf("got  %+v\nwant %+v", n.events, want)
 	}
 }

@@ -22,6 +22,9 @@ type Config struct {
 	// Links are asked in turn, once a second, from one goroutine: mirror.Link.Status. They must answer from memory.
 	Links []func() mirror.LinkStatus
 
+	// Events takes note of partitions that waited for long, and of their recovery; nil: nobody does.
+	Events mirror.Events
+
 	BudgetTotal int64        // bytes for records on their way
 	BudgetUsed  func() int64 // bytes of it taken; nil: unknown
 }
@@ -75,6 +78,19 @@ func (o *Observer) observe(now time.Time) {
 		link, changes := o.links[i].observe(now, o.cfg.Instance, status())
 		s.Links = append(s.Links, link)
 		report(o.log.With("link", link.Name), changes)
+		o.tell(now, link.Name, changes)
 	}
 	o.latest.Store(s)
+}
+
+// tell takes note of the changes that are worth an event.
+func (o *Observer) tell(now time.Time, link string, changes []change) {
+	if o.cfg.Events == nil {
+		return
+	}
+	for _, c := range changes {
+		if e, ok := c.note(now, link); ok {
+			o.cfg.Events.Record(e)
+		}
+	}
 }
