@@ -40,7 +40,7 @@ bench: build                    ## cost and speed beside MirrorMaker 2, franz-go
 	$(GO) run ./e2e/bench
 
 fuzz:                           ## every fuzz target for a minute
-	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics journal:FuzzJournal mirror/protocol:FuzzParsePosition; do \
+	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics journal:FuzzJournal status:FuzzAdminRequest mirror/protocol:FuzzParsePosition; do \
 		$(GO) test -run xxx -fuzz "$${t#*:}$$" -fuzztime 1m "./pkg/$${t%:*}" || exit 1; done
 
 clean:

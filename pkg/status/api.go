@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"tributary/pkg/journal"
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 )
@@ -42,17 +43,19 @@ type topicReport struct {
 }
 
 type partitionReport struct {
-	Partition       int32         `json:"partition"`
-	State           mirror.State  `json:"state"`
-	Reason          mirror.Cause  `json:"reason"`
-	Regime          string        `json:"regime"`
-	NextOffset      *int64        `json:"next_offset"`
-	CommittedOffset *int64        `json:"committed_offset"`
-	SourceEndOffset *int64        `json:"source_end_offset"` // the last stable offset
-	HeldBack        *int64        `json:"held_back"`         // offsets behind it, which wait for the end of a transaction
-	Lost            *mirror.Range `json:"lost"`
-	Error           string        `json:"error"`
-	NextStep        string        `json:"next_step"`
+	Partition       int32          `json:"partition"`
+	State           mirror.State   `json:"state"`
+	Reason          mirror.Cause   `json:"reason"`
+	Regime          string         `json:"regime"`
+	NextOffset      *int64         `json:"next_offset"`
+	CommittedOffset *int64         `json:"committed_offset"`
+	SourceEndOffset *int64         `json:"source_end_offset"` // the last stable offset
+	HeldBack        *int64         `json:"held_back"`         // offsets behind it, which wait for the end of a transaction
+	Lost            *journal.Lost  `json:"lost"`
+	Surplus         *journal.Range `json:"surplus,omitempty"`
+	Error           string         `json:"error"`
+	NextStep        string         `json:"next_step"` // of a halted partition: the usual one of Choices
+	Choices         []choice       `json:"choices,omitempty"`
 }
 
 // status answers with the newest snapshot; with an error when that is no evidence of the present.
@@ -94,19 +97,12 @@ func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
 	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem,
 		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
 	for _, p := range topic.Partitions {
+		lost, surplus := journal.NewLost(p.Loss)
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),
-			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, Lost: lostRange(p.Loss), Error: p.Why,
-			NextStep: nextStep(link, topic, p)})
+			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, Lost: lost, Surplus: surplus, Error: p.Why,
+			NextStep: nextStep(link, topic, p), Choices: choices(link, topic, p)})
 	}
 	return t
-}
-
-// lostRange is the range of a loss that has one.
-func lostRange(l *mirror.Loss) *mirror.Range {
-	if l == nil || l.From < 0 || l.To <= l.From {
-		return nil
-	}
-	return &mirror.Range{From: l.From, To: l.To}
 }
 
 func guarantee(link lag.Link) string {

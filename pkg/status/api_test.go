@@ -3,7 +3,6 @@ package status
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -26,13 +25,15 @@ func TestStatusGolden(t *testing.T) {
 const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
  "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","replicated_through":"","loss_deadline":"",
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,
-   "lost":{"from":0,"to":0},"error":"","next_step":""}]}]}]}`
+   "lost":{"from":0,"to":0,"records":0,"since":"","until":""},"surplus":{"from":0,"to":0},"error":"","next_step":"",
+   "choices":[{"command":"","effect":""}]}]}]}]}`
 
 func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s := full()
 	s.Links = s.Links[:1]
 	s.Links[0].Topics = s.Links[0].Topics[:1]
 	s.Links[0].Topics[0].Partitions = s.Links[0].Topics[0].Partitions[1:]
+	s.Links[0].Topics[0].Partitions[0].Loss.Surplus = &mirror.Range{From: 1, To: 2}
 	body, err := json.Marshal(newStatusReport(s))
 	if err != nil {
 		t.Fatal(err)
@@ -93,20 +94,34 @@ func TestStatusBeforeTheFirstSnapshot(t *testing.T) {
 	}
 }
 
-func TestEveryHaltHasANextStep(t *testing.T) {
+func TestEveryHaltHasChoices(t *testing.T) {
 	link, topic := lag.Link{Name: "up", From: "edge", To: "region"}, lag.Topic{Topic: "clicks", Dest: "region.clicks"}
-	want := map[mirror.Cause]string{
-		mirror.CauseBadRecord:    "repair or remove the batch at edge, then start the mirror again",
-		mirror.CauseTooLarge:     "raise max.message.bytes of region.clicks at region, then start the mirror again",
-		mirror.CauseRejected:     "raise the limits of region.clicks at region that the error names, then start the mirror again",
-		mirror.CauseWrongCluster: "correct the brokers of edge and region in the configuration"}
+	skip := "mirror skip up clicks/3 --i-accept-loss"
+	first := map[mirror.Cause]string{ // where nothing need be given up
+		mirror.CauseBadRecord:            "repair or remove the batch at edge, then start the mirror again",
+		mirror.CauseTooLarge:             "raise max.message.bytes of region.clicks at region, then start the mirror again",
+		mirror.CauseRejected:             "raise the limits of region.clicks at region that the error names, then start the mirror again",
+		mirror.CauseWrongCluster:         "correct the brokers of edge and region in the configuration, then start the mirror again",
+		mirror.CauseDestinationTruncated: skip + " --to 50",
+		mirror.CausePositionLost:         skip + " --to OFFSET",
+	}
 	for _, cause := range mirror.Causes() {
-		wanted, ok := want[cause]
+		p := lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: cause, Loss: &mirror.Loss{From: 50, To: 60, Records: 10}}
+		all := choices(link, topic, p)
+		want, ok := first[cause]
 		if !ok {
-			wanted = fmt.Sprintf("decide about clicks/3 by %q in docs/operations.md, section What halts", cause)
+			want = skip
 		}
-		if got := nextStep(link, topic, lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: cause}); got != wanted {
-			t.Errorf("%s: %q, want %q", cause, got, wanted)
+		if len(all) < 2 || all[0].Command != want || nextStep(link, topic, p) != want {
+			t.Errorf("%s: got %+v, want %q first", cause, all, want)
+		}
+		if !slices.ContainsFunc(all, func(c choice) bool { return c.Command == skip }) {
+			t.Errorf("%s: the loss cannot be accepted: %+v", cause, all)
+		}
+		for _, c := range all {
+			if c.Effect == "" || len(c.Effect) > 160 {
+				t.Errorf("%s: effect of %q: %q", cause, c.Command, c.Effect)
+			}
 		}
 	}
 	for _, state := range lag.States() {

@@ -81,7 +81,7 @@ func newServer(t *testing.T, snapshots func() *lag.Snapshot, checks ...Check) *S
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.listener.Close() }) // it may have been closed by Run
+	t.Cleanup(func() { _ = s.doors[0].listener.Close() }) // it may have been closed by Run
 	return s
 }
 
@@ -90,7 +90,7 @@ func ask(s *Server, method, target, host string) (code int, header http.Header, 
 	request := httptest.NewRequest(method, target, nil)
 	request.Host = host
 	recorder := httptest.NewRecorder()
-	s.server.Handler.ServeHTTP(recorder, request)
+	s.doors[0].server.Handler.ServeHTTP(recorder, request)
 	return recorder.Code, recorder.Header(), recorder.Body.String()
 }
 

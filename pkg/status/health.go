@@ -82,7 +82,7 @@ func (s *Server) ready() []result {
 			results = append(results, result{"link " + link.Name, err})
 		}
 	}
-	for _, check := range s.checks {
+	for _, check := range s.cfg.Checks {
 		results = append(results, result{check.Name, check.Err()})
 	}
 	return results

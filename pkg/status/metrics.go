@@ -20,18 +20,32 @@ import (
 // maxScrapes bounds the scrapes answered at a time; more are told to come back.
 const maxScrapes = 4
 
-// register adds the metrics of the snapshot, of Go and of the process to reg.
-func register(reg *prometheus.Registry, snapshots func() *lag.Snapshot) error {
-	for _, c := range []prometheus.Collector{
+// register adds the metrics of the snapshot, of the journal if there is one, of Go and of the process to reg.
+func register(reg *prometheus.Registry, snapshots func() *lag.Snapshot, events Journal) error {
+	all := []prometheus.Collector{
 		newCollector(snapshots),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	if events != nil {
+		all = append(all, journalMetrics(events)...)
+	}
+	for _, c := range all {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	return nil
+}
+
+// journalMetrics are as of the scrape: the journal answers from memory, also when the disk does not.
+func journalMetrics(events Journal) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mirror_journal_waiting_events", Help: "Events that are not on disk yet; above 0 for long: the disk refuses them."},
+			func() float64 { return float64(events.Stats().Waiting) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mirror_journal_dropped_events_total", Help: "Events that were never written, as the disk refused them for too long."},
+			func() float64 { return float64(events.Stats().Dropped) }),
+	}
 }
 
 func metricsHandler(reg *prometheus.Registry, log *slog.Logger) http.Handler {
@@ -63,7 +77,7 @@ type collector struct {
 	link      []metric[*lag.Link]
 	topic     []metric[*lag.Topic]
 
-	build, partitions, lost, collapsed *prometheus.Desc
+	build, partitions, lost, skipped, collapsed *prometheus.Desc
 
 	mu    sync.Mutex
 	named map[string]nameSet // guarded by mu; by link: the topics that have series of their own
@@ -76,6 +90,8 @@ func newCollector(snapshots func() *lag.Snapshot) *collector {
 		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
 		lost: prometheus.NewDesc("mirror_records_lost_total",
 			"Source offsets that were gone before they were mirrored, or that the destination lost, since this process took the topic.", []string{"link", "topic", "cause"}, nil),
+		skipped: prometheus.NewDesc("mirror_records_skipped_total",
+			"Records that were passed over on purpose, since this process took the topic.", []string{"link", "topic", "reason"}, nil),
 		collapsed: prometheus.NewDesc("mirror_metrics_collapsed_topics",
 			"Topics beyond the limit of series, which share the topic label _other.", []string{"link"}, nil),
 	}
@@ -92,7 +108,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.topic {
 		out <- m.desc
 	}
-	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.collapsed} {
+	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.collapsed} {
 		out <- desc
 	}
 }
@@ -132,6 +148,9 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 		collect(out, c.topic, t, link.Name, t.Topic)
 		for _, cause := range mirror.Causes() {
 			send(out, c.lost, prometheus.CounterValue, float64(t.Lost[cause]), link.Name, t.Topic, string(cause))
+		}
+		for _, reason := range mirror.SkipReasons() {
+			send(out, c.skipped, prometheus.CounterValue, float64(t.Skipped[reason]), link.Name, t.Topic, string(reason))
 		}
 	}
 }

@@ -135,7 +135,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, full); err != nil {
+	if err := register(reg, full, noJournal{}); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

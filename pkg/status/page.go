@@ -59,9 +59,10 @@ type linkRow struct {
 }
 
 type topicRow struct {
-	Class, State, Link, Topic, Owner, Behind, Lag, Why, NextStep string
-	Lost                                                         int64
-	Partitions                                                   int
+	Class, State, Link, Topic, Owner, Behind, Lag, Why string
+	Choices                                            []choice
+	Lost                                               int64
+	Partitions                                         int
 
 	through *time.Time
 }
@@ -137,7 +138,10 @@ func newTopicRow(link lag.Link, topic lag.Topic, now time.Time) topicRow {
 	if ok && worst.Why != "" && (row.Why == "" || worst.State == mirror.StateHalted) {
 		row.Why = fmt.Sprintf("partition %d: %s", worst.Partition, worst.Why)
 	}
-	row.NextStep = nextStep(link, topic, worst)
+	if worst.Loss != nil {
+		row.Why += "; lost: " + worst.Loss.String()
+	}
+	row.Choices = choices(link, topic, worst)
 	return row
 }
 

@@ -30,10 +30,11 @@ func TestPageShowsTheWorstFirst(t *testing.T) {
 	}
 	clicks, dark := v.Rows[1], v.Rows[3]
 	if clicks.Behind != "1h1m0s" || clicks.Lag != "1000" || clicks.Lost != 900 || clicks.Class != "bad" ||
-		clicks.NextStep != `decide about clicks/3 by "retention" in docs/operations.md, section What halts` || !strings.HasPrefix(clicks.Why, "partition 3: the source deleted") {
+		len(clicks.Choices) != 3 || clicks.Choices[0].Command != "mirror skip up clicks/3 --i-accept-loss" ||
+		!strings.HasSuffix(clicks.Why, "; lost: source offsets 60000 to 60899 (900)") || !strings.HasPrefix(clicks.Why, "partition 3: the source deleted") {
 		t.Errorf("clicks: %+v", clicks)
 	}
-	if dark.Behind != unknown || dark.Lag != unknown || dark.Class != "warn" || dark.NextStep != "" {
+	if dark.Behind != unknown || dark.Lag != unknown || dark.Class != "warn" || dark.Choices != nil {
 		t.Errorf("dark: %+v", dark)
 	}
 }
@@ -44,7 +45,7 @@ func TestPage(t *testing.T) {
 		t.Fatalf("%d: %s", code, body)
 	}
 	for _, want := range []string{"<title>halted - mirror ad-17</title>", `http-equiv="refresh" content="5"`, "partition 0: dial &lt;region-1:9093&gt;: refused",
-		"memory 1.0 MiB of 64.0 MiB", "at-least-once", `<code>decide about clicks/3 by &#34;retention&#34; in docs/operations.md, section What halts</code>`} {
+		"memory 1.0 MiB of 64.0 MiB", "at-least-once", "<code>mirror skip up clicks/3 --i-accept-loss</code> goes on at", "<br>or <code>mirror skip up clicks/3 --i-accept-loss --to OFFSET</code>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}

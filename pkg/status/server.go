@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/lag"
 )
@@ -22,14 +24,21 @@ const (
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 3 * time.Second
 	maxHeaderBytes  = 16 << 10
-	maxBodyBytes    = 1 << 10 // no request has a body
+	maxBodyBytes    = 1 << 10 // a command is a few words
 )
 
-// Config is where and how to serve.
+// Config is where and what to serve.
 type Config struct {
 	// Listen is the host:port to listen on; port 0 takes a free one. On a loopback address only requests that name a
-	// loopback host are answered.
+	// loopback host are answered. Nothing can be changed through it.
 	Listen string
+	// Socket is the path of a Unix socket on which the same is served, and on top of it what operators may change. Its
+	// directory must be this process's alone. Empty: none.
+	Socket string
+	// Links are those of the process, by name.
+	Links map[string]Link
+	// Journal keeps the events. Nil: there are none, and nothing can be changed.
+	Journal Journal
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
@@ -43,79 +52,122 @@ type Check struct {
 
 // Server serves the status of one process. Create with New.
 type Server struct {
-	listener  net.Listener
-	server    *http.Server
+	cfg       Config // set once
+	doors     []door // set once; the first is that of Config.Listen
 	snapshots func() *lag.Snapshot
-	checks    []Check
 	created   time.Time
 	page      *page
 	log       *slog.Logger
+
+	reading sync.Mutex // one reading of the journal's files at a time
 }
 
-// New listens and registers the metrics with reg; nothing is answered before Run, which also closes the listener.
+// door is one address with what is served there.
+type door struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// New listens and registers the metrics with reg; nothing is answered before Run, which also closes the listeners.
 // snapshots returns the newest snapshot, nil before the first; it is called at any time from any goroutine.
 func New(cfg Config, snapshots func() *lag.Snapshot, reg *prometheus.Registry, log *slog.Logger) (*Server, error) {
-	if err := register(reg, snapshots); err != nil {
+	if err := register(reg, snapshots, cfg.Journal); err != nil {
 		return nil, err
 	}
 	page, err := newPage()
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{cfg: cfg, snapshots: snapshots, created: time.Now(), page: page, log: log}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("serve status on %s: %w; free the address or change listen", cfg.Listen, err)
 	}
-	s := &Server{listener: listener, snapshots: snapshots, checks: cfg.Checks, created: time.Now(), page: page, log: log}
-	s.server = &http.Server{
-		Handler:           s.handler(reg),
+	viewing := bounded(s.views(reg))
+	if isLoopback(listener.Addr()) {
+		viewing = onlyLocalHosts(viewing)
+	}
+	s.doors = []door{{listener, newHTTP(viewing, log)}}
+	if cfg.Socket == "" {
+		return s, nil
+	}
+	socket, err := listenSocket(cfg.Socket)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	changing := newHTTP(bounded(s.changes(s.views(reg))), log)
+	changing.ConnContext = withPeer
+	s.doors = append(s.doors, door{socket, changing})
+	return s, nil
+}
+
+func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	return s, nil
+}
+
+func bounded(handler http.Handler) http.Handler {
+	return http.MaxBytesHandler(withHeaders(handler), maxBodyBytes)
 }
 
 // Addr is the address that is listened on, with the port that was taken.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
+func (s *Server) Addr() string { return s.doors[0].listener.Addr().String() }
 
 // Run answers requests until ctx ends and then lets those under way finish for a moment. It returns nil when ctx ended.
 // Call it once.
 func (s *Server) Run(ctx context.Context) error {
+	doors, working := errgroup.WithContext(ctx)
+	for _, d := range s.doors {
+		doors.Go(func() error { return d.run(working) })
+	}
+	return doors.Wait()
+}
+
+// run answers requests until ctx ends. What a request does ends with ctx too.
+func (d door) run(ctx context.Context) error {
+	d.server.BaseContext = func(net.Listener) context.Context { return ctx }
 	served := make(chan error, 1) // one result, which may come after nobody waits for it
-	go func() { served <- s.server.Serve(s.listener) }()
+	go func() { served <- d.server.Serve(d.listener) }()
 	select {
 	case err := <-served:
-		return fmt.Errorf("serve status on %s: %w", s.Addr(), err)
+		return fmt.Errorf("serve status on %s: %w", d.listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	err := s.server.Shutdown(bounded)
+	err := d.server.Shutdown(bounded)
 	if err != nil { // a client does not finish: it is cut off
-		err = s.server.Close()
+		err = d.server.Close()
 	}
 	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
 		err = errors.Join(err, end)
 	}
 	if err != nil {
-		return fmt.Errorf("stop serving status on %s: %w", s.Addr(), err)
+		return fmt.Errorf("stop serving status on %s: %w", d.listener.Addr(), err)
 	}
 	return nil
 }
 
-func (s *Server) handler(reg *prometheus.Registry) http.Handler {
+// views are what can be looked at, from everywhere.
+func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(reg, s.log))
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /healthz", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /style.css", s.page.serveStyle)
 	mux.HandleFunc("GET /{$}", s.servePage)
-	handler := http.MaxBytesHandler(withHeaders(mux), maxBodyBytes)
-	if isLoopback(s.listener.Addr()) {
-		return onlyLocalHosts(handler)
-	}
-	return handler
+	return mux
+}
+
+// changes adds what can be changed.
+func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
+	mux.Handle("POST /api/v1/links/{link}/topics/{topic}/partitions/{partition}/skip", onlyJSON(s.skip))
+	return mux
 }

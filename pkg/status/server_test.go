@@ -86,7 +86,7 @@ func TestNewFailsForAnAddressInUse(t *testing.T) {
 
 func TestNewFailsForARegistryThatHasTheMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, freshly(full())); err != nil {
+	if err := register(reg, freshly(full()), nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(Config{Listen: "127.0.0.1:0"}, freshly(full()), reg, quiet()); err == nil {
@@ -133,7 +133,7 @@ func TestHostIsNotCheckedBeyondLoopback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.listener.Close()
+	defer s.doors[0].listener.Close()
 	if code, _, _ := ask(s, http.MethodGet, "/livez", "ad-17.example:9464"); code != http.StatusOK {
 		t.Errorf("%d, want 200", code)
 	}
