@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -119,10 +120,31 @@ func (h *host) stop(t *testing.T) {
 	}
 }
 
-// copyTo gives another host, whose mirror is not running, the state directory as it is now.
+// copyTo gives another host, whose mirror is not running, the files of the state directory as they are now. A socket is
+// none: it cannot be copied.
 func (h *host) copyTo(t *testing.T, other *host) {
 	t.Helper()
-	must(t, os.CopyFS(other.settings.StateDir, os.DirFS(h.settings.StateDir)))
+	from, to := h.settings.StateDir, other.settings.StateDir
+	must(t, filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case entry.IsDir():
+			return os.MkdirAll(filepath.Join(to, name), 0o700)
+		case entry.Type().IsRegular():
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(to, name), data, 0o600)
+		}
+		return nil
+	}))
 }
 
 func (h *host) logTail(lines int) string {

@@ -20,6 +20,7 @@ import (
 	"tributary/pkg/catalog"
 	"tributary/pkg/config"
 	"tributary/pkg/consume"
+	"tributary/pkg/journal"
 	"tributary/pkg/kafka"
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
@@ -34,11 +35,6 @@ type Ownership interface {
 	mirror.Lease
 }
 
-// logged is where events go without a journal: the log has them.
-type logged struct{}
-
-func (logged) Record(mirror.Event) {}
-
 // process is one mirror with everything it runs.
 type process struct {
 	log      *slog.Logger
@@ -49,6 +45,7 @@ type process struct {
 	links    []*mirror.Link
 	observer *lag.Observer
 	server   *status.Server
+	journal  *journal.Journal
 }
 
 // Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged and
@@ -67,7 +64,7 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	}
 	limitMemory(int64(cfg.Memory))
 	log.Info("mirror started", "instance", cfg.Instance, "version", version, "listen", p.server.Addr(), "state_dir", filepath.Clean(cfg.StateDir))
-	err = p.run(ctx)
+	err = p.journaled(ctx, version)
 	log.Info("mirror stopped", "err", err)
 	return errors.Join(err, state.Close())
 }
@@ -104,8 +101,9 @@ func Supported(cfg *config.Config) error {
 	return &found
 }
 
+// newProcess wires a process. Its events and its socket are in the state directory, which is its alone.
 func newProcess(cfg *config.Config, version string, own Ownership, log *slog.Logger) (*process, error) {
-	p := &process{log: log, clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
+	p := &process{log: log, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
 		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}}
 	if err := p.wire(cfg, version, own); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -123,7 +121,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership) error 
 		p.watchers[name] = catalog.NewWatcher(c, p.log)
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
-	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used}
+	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal}
 	for _, l := range cfg.Links {
 		link, err := p.link(l, budget, own)
 		if err != nil {
@@ -136,7 +134,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership) error 
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
-	p.server, err = status.New(status.Config{Listen: cfg.Listen}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
+	p.server, err = status.New(status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Journal: p.journal}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
 	return err
 }
 
@@ -163,7 +161,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mi
 	if p.sinks[l.To] == nil {
 		p.sinks[l.To] = produce.NewSink(p.clusters[l.To], p.watchers[l.To], p.log)
 	}
-	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, logged{}, p.log), nil
+	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, p.journal, p.log), nil
 }
 
 // run runs everything until ctx ends: first the links stop, which drain through lanes that still work; then the rest.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"time"
 
@@ -47,7 +48,12 @@ func Demo(ctx context.Context, o DemoOptions, out io.Writer, log *slog.Logger) e
 		return err
 	}
 	defer tiers.close()
-	cfg := tiers.config()
+	dir, err := os.MkdirTemp("", "mirror-demo-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	cfg := tiers.config(dir)
 	if err := errors.Join(cfg.Validate(), Supported(cfg)); err != nil {
 		return fmt.Errorf("configure demo: %w", err)
 	}
@@ -105,7 +111,7 @@ func (d *demo) mirror(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, working := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.process.run(working) })
+	g.Go(func() error { return d.process.journaled(working, "demo") })
 	produced := make(chan struct{})
 	g.Go(func() error {
 		var edges errgroup.Group

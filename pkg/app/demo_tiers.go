@@ -58,9 +58,9 @@ func (t *demoTiers) edge(name string, partitions int32, o DemoOptions, records i
 }
 
 // config is what the files of the tiers' mirrors would say, in one process.
-func (t *demoTiers) config() *config.Config {
+func (t *demoTiers) config(stateDir string) *config.Config {
 	c := config.Default()
-	c.Instance, c.Zone, c.Listen = "demo", "simulated", "127.0.0.1:0"
+	c.Instance, c.Zone, c.Listen, c.StateDir = "demo", "simulated", "127.0.0.1:0", stateDir
 	c.Clusters = map[string]config.Cluster{}
 	for name, brokers := range t.brokers {
 		c.Clusters[name] = config.Cluster{Brokers: brokers}
