@@ -36,6 +36,8 @@ func newRoot() *cobra.Command {
   mirror validate -c mirror.yaml     check a configuration without touching a cluster
   mirror run -c mirror.yaml          mirror until told to stop
   mirror status                      how far behind is what, and why
+  mirror events                      what happened
+  mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror verify edge-region          prove that the destination has it all`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -44,7 +46,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newVerify(&path), newVersion(), newCompletion())
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newEvents(&path), newSkip(&path), newVerify(&path), newVersion(), newCompletion())
 	return root
 }
 

@@ -39,19 +39,15 @@ type topicStatus struct {
 }
 
 type partitionStatus struct {
-	Partition int32      `json:"partition"`
-	State     string     `json:"state"`
-	Reason    string     `json:"reason"`
-	Regime    string     `json:"regime"`
-	Lost      *lostRange `json:"lost"`
-	Error     string     `json:"error"`
-	NextStep  string     `json:"next_step"`
-}
-
-// lostRange is the records from From up to but without To.
-type lostRange struct {
-	From int64 `json:"from"`
-	To   int64 `json:"to"`
+	Partition int32        `json:"partition"`
+	State     string       `json:"state"`
+	Reason    string       `json:"reason"`
+	Regime    string       `json:"regime"`
+	Lost      *lostRange   `json:"lost"`
+	Surplus   *offsetRange `json:"surplus"`
+	Error     string       `json:"error"`
+	NextStep  string       `json:"next_step"`
+	Choices   []choice     `json:"choices"`
 }
 
 // states are in the order of urgency, the worst first. One that is not known here counts as worst: it is new, and
@@ -79,7 +75,7 @@ type row struct {
 	state    string
 	deadline time.Time     // far away when unknown
 	behind   time.Duration // the largest when unknown
-	nextStep string
+	worst    partitionStatus
 }
 
 const unknown = "?"
@@ -106,9 +102,9 @@ func (r *statusReport) render(now time.Time, color bool) string {
 	}
 	said := map[string]bool{"": true}
 	for _, row := range rows {
-		if !said[row.nextStep] {
-			fmt.Fprintf(&out, "NEXT  %s\n", row.nextStep)
-			said[row.nextStep] = true
+		if step := clean(row.worst.NextStep); !said[step] {
+			out.WriteString(row.worst.next())
+			said[step] = true
 		}
 	}
 	return out.String()
@@ -146,7 +142,7 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 		lag = strconv.FormatInt(*topic.LagRecords, 10)
 	}
 	worst, regime := worstPartition(topic.Partitions)
-	out.nextStep = clean(worst.NextStep)
+	out.worst = worst
 	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
 		behind, lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem))}
 	return out
@@ -171,8 +167,8 @@ func why(p partitionStatus) string {
 	if p.Reason != "" {
 		parts = append(parts, p.Reason)
 	}
-	if p.Lost != nil {
-		parts = append(parts, fmt.Sprintf("records %d to %d are gone", p.Lost.From, p.Lost.To-1))
+	if p.Lost != nil || p.Surplus != nil {
+		parts = append(parts, "lost "+describeLoss(p.Lost, p.Surplus))
 	}
 	if p.Error != "" {
 		parts = append(parts, p.Error)

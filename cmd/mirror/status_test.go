@@ -24,7 +24,8 @@ func statusBody(now time.Time) string {
   {"topic":"soon","owner":"ad-17","state":"copying","lag_records":5,"replicated_through":"%s","loss_deadline":"%s","partitions":[]},
   {"topic":"clicks","owner":"ad-17","state":"halted","lag_records":120,"replicated_through":"%s","partitions":[
    {"partition":2,"state":"copying","regime":"fresh"},
-   {"partition":3,"state":"halted","reason":"retention","regime":"fresh","lost":{"from":60000,"to":60900},"error":"offset out of range","next_step":"mirror skip up clicks/3 --i-accept-loss"}]}]},
+   {"partition":3,"state":"halted","reason":"retention","regime":"fresh","lost":{"from":60000,"to":60900,"records":900,"since":"2023-11-14T22:13:20Z","until":null},"surplus":{"from":3,"to":7},"error":"offset out of range",
+    "next_step":"mirror skip up clicks/3 --i-accept-loss","choices":[{"command":"mirror skip up clicks/3 --i-accept-loss","effect":"goes on\u001b[2J"},{"command":"restore","effect":"nothing is lost"}]}]}]},
  {"name":"down","to":"edge","state":"copying","topics":[]}]}`,
 		at(0), at(-41*time.Hour-42*time.Minute-30*time.Second), at(9*time.Hour), at(-90*time.Second-500*time.Millisecond), at(time.Hour), at(-time.Hour-time.Second))
 }
@@ -44,13 +45,16 @@ func TestStatusTable(t *testing.T) {
 	}
 	want := `ad-17  zone us-east-1a  version v1
 LINK  TO      TOPIC   OWNER  STATE      BEHIND  LAG  REGIME   WHY
-up    region  clicks  ad-17  halted     1h00m   120  fresh    partition 3: retention: records 60000 to 60899 are gone: offset out of range
+up    region  clicks  ad-17  halted     1h00m   120  fresh    partition 3: retention: lost 900 records, offsets 60000 to 60899, after 2023-11-14T22:13:20Z; the destination has offsets 3 to 6, which the source has no longer: offset out of range
 up    region  dark    ?      waiting    ?       ?    ?        partition 1: dial region-1:9093: [2J refused
 up    region  soon    ad-17  copying    1m30s   5    ?
 up    region  late    ad-17  copying    41h42m  900  careful
 down  edge    -       -      copying    ?       ?    ?        no topic matches yet
 up    region  quiet   ad-17  caught_up  0s      0    fresh
 NEXT  mirror skip up clicks/3 --i-accept-loss
+        goes on [2J
+  or  restore
+        nothing is lost
 `
 	if got := report.render(now, false); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

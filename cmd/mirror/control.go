@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"tributary/pkg/app"
+	"tributary/pkg/config"
+)
+
+// control asks the running mirror over the socket in its state directory, where things may also be changed.
+type control struct {
+	stateDir string
+	client   *http.Client
+}
+
+// errNoMirror says that nobody answers at the socket.
+var errNoMirror = errors.New("no mirror runs there")
+
+// newControl finds the state directory: as named, else that of the configuration, else this host's default.
+func newControl(stateDir, path string, named bool) (*control, error) {
+	var err error
+	if stateDir == "" {
+		stateDir, err = config.StateDir(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		stateDir, err = config.DefaultStateDir()
+	}
+	if err != nil {
+		return nil, &exitError{exitConfig, fmt.Errorf("find the mirror's state directory: %w; or name it with --state-dir", err)}
+	}
+	socket := app.Socket(stateDir)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", socket)
+	}
+	return &control{stateDir: stateDir, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+}
+
+// get asks for a path and reads the answer into value.
+func (c *control) get(ctx context.Context, path string, value any) error {
+	return c.ask(ctx, http.MethodGet, path, nil, value, statusTimeout)
+}
+
+// ask sends a request, with a body if there is one, and reads the answer into value.
+func (c *control) ask(ctx context.Context, method, path string, body, value any, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var sent bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&sent).Encode(body); err != nil {
+			return fmt.Errorf("write the request: %w", err)
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://mirror"+path, &sent)
+	if err != nil {
+		return fmt.Errorf("ask the mirror: %w", err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxStatusBytes))
+	if err != nil {
+		return fmt.Errorf("read the mirror's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return refusal(response, answer)
+	}
+	if err := json.Unmarshal(answer, value); err != nil {
+		return fmt.Errorf("read the mirror's answer: %w; is that a mirror of this version?", err)
+	}
+	return nil
+}
+
+// explain says what to do when the socket cannot be reached.
+func (c *control) explain(err error) error {
+	socket := app.Socket(c.stateDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("ask the mirror at %s: %w; start it, or name its directory with --state-dir or its configuration with --config", socket, errNoMirror)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("ask the mirror at %s: %w; run this as the user that the mirror runs as", socket, err)
+	}
+	return fmt.Errorf("ask the mirror at %s: %w", socket, err)
+}
+
+// refusal is the error that an answer tells of.
+func refusal(response *http.Response, answer []byte) error {
+	var told struct{ Error string }
+	if json.Unmarshal(answer, &told) == nil && told.Error != "" {
+		return errors.New(clean(told.Error))
+	}
+	return fmt.Errorf("the mirror answered %s; see its log", response.Status)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// lostRange is the offsets of the source that will never arrive, from From up to but without To. Nil is unknown.
+type lostRange struct {
+	From    *int64     `json:"from"`
+	To      *int64     `json:"to"`
+	Records *int64     `json:"records"`
+	Since   *time.Time `json:"since"`
+	Until   *time.Time `json:"until"`
+}
+
+// offsetRange is offsets from From up to but without To.
+type offsetRange struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+// choice is one thing that an operator can do.
+type choice struct {
+	Command string `json:"command"`
+	Effect  string `json:"effect"`
+}
+
+// describeLoss says in words what is lost, and what the destination has in excess.
+func describeLoss(l *lostRange, surplus *offsetRange) string {
+	text := describeRange(l)
+	if l != nil && l.Since != nil {
+		text += " after " + l.Since.UTC().Format(time.RFC3339)
+	}
+	if l != nil && l.Until != nil {
+		text += " before " + l.Until.UTC().Format(time.RFC3339)
+	}
+	if surplus != nil {
+		text += fmt.Sprintf("; the destination has offsets %d to %d, which the source has no longer", surplus.From, surplus.To-1)
+	}
+	return text
+}
+
+func describeRange(l *lostRange) string {
+	switch {
+	case l == nil:
+		return "nothing is known to be"
+	case l.From == nil:
+		return "how much is not known"
+	case l.To == nil:
+		return fmt.Sprintf("offsets from %d on, how many is not known", *l.From)
+	case *l.To <= *l.From:
+		return "nothing"
+	case l.Records == nil:
+		return fmt.Sprintf("offsets %d to %d", *l.From, *l.To-1)
+	}
+	return fmt.Sprintf("%d records, offsets %d to %d,", *l.Records, *l.From, *l.To-1)
+}
+
+// next lists what can be done about a halted partition, the usual first, each with what comes of it.
+func (p partitionStatus) next() string {
+	if len(p.Choices) == 0 {
+		return "NEXT  " + clean(p.NextStep) + "\n"
+	}
+	var out strings.Builder
+	for i, c := range p.Choices {
+		word := "NEXT"
+		if i > 0 {
+			word = "  or"
+		}
+		fmt.Fprintf(&out, "%s  %s\n        %s\n", word, clean(c.Command), clean(c.Effect))
+	}
+	return out.String()
+}
