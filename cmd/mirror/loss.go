@@ -29,13 +29,7 @@ type choice struct {
 
 // describeLoss says in words what is lost, and what the destination has in excess.
 func describeLoss(l *lostRange, surplus *offsetRange) string {
-	text := describeRange(l)
-	if l != nil && l.Since != nil {
-		text += " after " + l.Since.UTC().Format(time.RFC3339)
-	}
-	if l != nil && l.Until != nil {
-		text += " before " + l.Until.UTC().Format(time.RFC3339)
-	}
+	text := describeRange(l) + describeSpan(l)
 	if surplus != nil {
 		text += fmt.Sprintf("; the destination has offsets %d to %d, which the source has no longer", surplus.From, surplus.To-1)
 	}
@@ -55,7 +49,22 @@ func describeRange(l *lostRange) string {
 	case l.Records == nil:
 		return fmt.Sprintf("offsets %d to %d", *l.From, *l.To-1)
 	}
-	return fmt.Sprintf("%d records, offsets %d to %d,", *l.Records, *l.From, *l.To-1)
+	return fmt.Sprintf("%d records, offsets %d to %d", *l.Records, *l.From, *l.To-1)
+}
+
+// describeSpan says between the timestamps of which records the lost ones were.
+func describeSpan(l *lostRange) string {
+	if l == nil || l.Since == nil && l.Until == nil {
+		return ""
+	}
+	text := ","
+	if l.Since != nil {
+		text += " after " + l.Since.UTC().Format(time.RFC3339)
+	}
+	if l.Until != nil {
+		text += " before " + l.Until.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 // next lists what can be done about a halted partition, the usual first, each with what comes of it.

@@ -25,7 +25,7 @@ const (
 
 // Link is what can be changed of a link.
 type Link interface {
-	// Skip lets a halted partition go on at a place that an operator chose.
+	// Skip lets a halted partition go on at a place that an operator chose. Its errors name the partition.
 	Skip(ctx context.Context, tp mirror.TopicPartition, c mirror.Choice) (mirror.Skipped, error)
 }
 
@@ -138,7 +138,7 @@ func (s *Server) doSkip(ctx context.Context, link Link, name string, tp mirror.T
 		s.log.Error("outcome of a skip not written into the journal", "link", name, "topic", tp.Topic, "partition", tp.Partition, "outcome", event.Text, "err", noted)
 	}
 	if err != nil {
-		return skipReport{}, skipCode(err), fmt.Errorf("skip %s/%d of link %s: %w", tp.Topic, tp.Partition, name, err)
+		return skipReport{}, skipCode(err), err
 	}
 	return skipReport{Link: name, Topic: tp.Topic, Partition: tp.Partition, Reason: done.Cause, Lost: event.Lost, Surplus: event.Surplus,
 		ResumesAt: done.ResumesAt}, 0, nil
@@ -152,7 +152,7 @@ func (s *Server) note(ctx context.Context, e journal.Event) error {
 
 func skipCode(err error) int {
 	switch {
-	case errors.Is(err, mirror.ErrNotHalted):
+	case errors.Is(err, mirror.ErrNotHalted), errors.Is(err, mirror.ErrConflict):
 		return http.StatusConflict
 	case errors.Is(err, mirror.ErrUnknownPartition):
 		return http.StatusNotFound

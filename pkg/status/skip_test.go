@@ -197,7 +197,7 @@ func TestSkipRefused(t *testing.T) {
 		{"out of range", skipPath, "application/json", `{"accept_loss":true}`, mirror.ErrOutOfRange, 400, "does not have", "skip_failed: "},
 		{"no place", skipPath, "application/json", `{"accept_loss":true}`, mirror.ErrNoPlace, 400, "choose", "skip_failed: "},
 		{"too slow", skipPath, "application/json", `{"accept_loss":true}`, context.DeadlineExceeded, 504, "deadline", "skip_failed: "},
-		{"failed", skipPath, "application/json", `{"accept_loss":true}`, errors.New("the disk"), 500, "skip clicks/3 of link up: the disk", "skip_failed: the disk"},
+		{"failed", skipPath, "application/json", `{"accept_loss":true}`, errors.New("the disk"), 500, "the disk", "skip_failed: the disk"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			events := &diary{}
