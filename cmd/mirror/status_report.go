@@ -33,6 +33,7 @@ type topicStatus struct {
 	State             string            `json:"state"`
 	LagRecords        *int64            `json:"lag_records"`
 	Problem           string            `json:"problem"`
+	Warning           string            `json:"warning"`
 	ReplicatedThrough *time.Time        `json:"replicated_through"`
 	LossDeadline      *time.Time        `json:"loss_deadline"`
 	Partitions        []partitionStatus `json:"partitions"`
@@ -144,7 +145,7 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 	worst, regime := worstPartition(topic.Partitions)
 	out.worst = worst
 	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
-		behind, lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem))}
+		behind, lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem), clean(topic.Warning))}
 	return out
 }
 

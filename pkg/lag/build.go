@@ -53,7 +53,7 @@ func Sum(name string, topics []Topic) Topic {
 		return Topic{Topic: name}
 	}
 	sum := topics[0]
-	sum.Topic, sum.Dest, sum.Problem, sum.Partitions = name, "", "", nil
+	sum.Topic, sum.Dest, sum.Problem, sum.Warning, sum.Partitions = name, "", "", "", nil
 	sum.Lost, sum.Skipped = map[mirror.Cause]int64{}, map[mirror.SkipReason]int64{}
 	addTo(sum.Lost, topics[0].Lost)
 	addTo(sum.Skipped, topics[0].Skipped)
@@ -62,6 +62,9 @@ func Sum(name string, topics []Topic) Topic {
 		sum.LagRecords, sum.SourceEnd, sum.Acked = addKnown(sum.LagRecords, t.LagRecords), addKnown(sum.SourceEnd, t.SourceEnd), addKnown(sum.Acked, t.Acked)
 		if sum.ReplicatedThrough != nil && (t.ReplicatedThrough == nil || t.ReplicatedThrough.Before(*sum.ReplicatedThrough)) {
 			sum.ReplicatedThrough = t.ReplicatedThrough
+		}
+		if sum.TombstoneDeadline == nil || t.TombstoneDeadline != nil && t.TombstoneDeadline.Before(*sum.TombstoneDeadline) {
+			sum.TombstoneDeadline = t.TombstoneDeadline
 		}
 		if t.LastAck != nil && (sum.LastAck == nil || t.LastAck.After(*sum.LastAck)) {
 			sum.LastAck = t.LastAck

@@ -18,6 +18,7 @@ const (
 	started event = iota
 	waited
 	recovered
+	warned
 )
 
 // change is an event of a partition, of all partitions of a topic, or of all topics of a link.
@@ -172,6 +173,8 @@ func report(log *slog.Logger, changes []change) {
 			log.Info("mirroring started")
 		case waited:
 			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second).String(), "err", c.why)
+		case warned:
+			log.Warn("mirroring is late", "err", c.why)
 		case recovered:
 			log.Info("mirroring recovered", "after", c.lasted.Round(time.Second).String())
 		}

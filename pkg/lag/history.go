@@ -18,6 +18,8 @@ type topicHistory struct {
 	partitions map[int32]*partitionHistory
 	through    *time.Time
 	episode    episode // of the topic's own problem
+	warned     bool    // the topic had a warning at the last look
+	over       bool    // its deadline was over then
 }
 
 type partitionHistory struct {
@@ -54,6 +56,7 @@ func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus
 	topic := Topic{Topic: s.Topic, Dest: s.Dest, Owner: owner, Problem: s.Problem, Lost: s.Lost, Skipped: s.Skipped}
 	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
 	var changes []change
+	var deletions tombstones
 	for _, ps := range s.Partitions {
 		ph := h.partitions[ps.Source.Partition]
 		if ph == nil {
@@ -62,14 +65,17 @@ func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus
 		partitions[ps.Source.Partition] = ph
 		ph.watermark.observe(now, ps)
 		topic.add(newPartition(ps, ph.watermark.time()), ps)
+		deletions.add(ps, ph.watermark.time())
 		changes = append(changes, ph.episode.see(now, s.Topic, ps)...)
 	}
 	h.partitions = partitions
 	topic.State = orStarting(withProblem(topic.State, s.Problem))
 	topic.complete()
 	topic.ReplicatedThrough = h.advance(now, topic)
+	deletions.of(&topic, s.Policy, now)
 	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.Partition) - int(b.Partition) })
-	return topic, append(h.episode.own(now, s.Topic, s.Problem), together(changes, len(s.Partitions))...)
+	changes = together(changes, len(s.Partitions))
+	return topic, slices.Concat(h.episode.own(now, s.Topic, s.Problem), changes, h.warn(now, topic))
 }
 
 // advance returns the topic's watermark: the earliest of its partitions'. While one is not known it stands still.

@@ -46,6 +46,11 @@ type Topic struct {
 	ReplicatedThrough *time.Time
 	LastAck           *time.Time
 
+	// TombstoneDeadline is when the source may first remove a tombstone that is not mirrored; nil when that is unknown or
+	// the source is not compacted.
+	TombstoneDeadline *time.Time
+	Warning           string // what an operator should know although records flow, "" when there is nothing
+
 	Counters   mirror.Counters             // sums over the partitions
 	Lost       map[mirror.Cause]int64      // records found lost since this process took the topic, an upper bound; never falls
 	Skipped    map[mirror.SkipReason]int64 // records passed over since this process took the topic; never falls

@@ -109,6 +109,7 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 type TopicStatus struct {
 	Topic, Dest string
 	Problem     string // why partitions are missing, "" when none are
+	Policy      Policy // how the source cleans the log, as read last
 	Partitions  []PartitionStatus
 
 	// Lost counts records that were lost, by cause, since this process took the topic: each loss once, when it is found, an
@@ -136,7 +137,7 @@ func (l *Link) Status() LinkStatus {
 	now := time.Now()
 	for _, t := range l.all() {
 		t.mu.Lock()
-		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
+		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem, Policy: t.policy, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
 		t.mu.Unlock()
 		for _, p := range t.pipelines() {
 			ts.Partitions = append(ts.Partitions, p.Status(now))

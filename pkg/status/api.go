@@ -37,8 +37,10 @@ type topicReport struct {
 	State             mirror.State      `json:"state"`
 	LagRecords        *int64            `json:"lag_records"`
 	Problem           string            `json:"problem"` // why partitions are missing
+	Warning           string            `json:"warning"` // what to know although records flow
 	ReplicatedThrough *time.Time        `json:"replicated_through"`
-	LossDeadline      *time.Time        `json:"loss_deadline"` // not computed yet: always unknown
+	LossDeadline      *time.Time        `json:"loss_deadline"`      // not computed yet: always unknown
+	TombstoneDeadline *time.Time        `json:"tombstone_deadline"` // null too where the source is not compacted
 	Partitions        []partitionReport `json:"partitions"`
 }
 
@@ -94,8 +96,8 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 }
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
-	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem,
-		ReplicatedThrough: topic.ReplicatedThrough, Partitions: []partitionReport{}}
+	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem, Warning: topic.Warning,
+		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, Partitions: []partitionReport{}}
 	for _, p := range topic.Partitions {
 		lost, surplus := journal.NewLost(p.Loss)
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),

@@ -23,7 +23,7 @@ func TestStatusGolden(t *testing.T) {
 
 // contract is the shape the design promises, every key of every level, with what was added since: the problems.
 const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
- "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","replicated_through":"","loss_deadline":"",
+ "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","warning":"","replicated_through":"","loss_deadline":"","tombstone_deadline":"",
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,
    "lost":{"from":0,"to":0,"records":0,"since":"","until":""},"surplus":{"from":0,"to":0},"error":"","next_step":"",
    "choices":[{"command":"","effect":""}]}]}]}]}`
@@ -75,9 +75,9 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[` +
-		`{"topic":"a","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[` +
+		`{"topic":"a","owner":"","state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[` +
 		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"held_back":null,"lost":null,"error":"","next_step":""}]},` +
-		`{"topic":"b","owner":"","state":"","lag_records":null,"problem":"","replicated_through":null,"loss_deadline":null,"partitions":[]}]},` +
+		`{"topic":"b","owner":"","state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[]}]},` +
 		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}]}`
 	if string(body) != want {
 		t.Errorf("got\n%s\nwant\n%s", body, want)

@@ -127,7 +127,7 @@ func newLinkRow(link lag.Link, now time.Time) linkRow {
 
 func newTopicRow(link lag.Link, topic lag.Topic, now time.Time) topicRow {
 	row := topicRow{Class: class(topic.State), State: string(topic.State), Link: link.Name, Topic: topic.Topic, Owner: cmp.Or(topic.Owner, unknown),
-		Behind: behind(topic.ReplicatedThrough, now), Lag: unknown, Why: topic.Problem, Partitions: len(topic.Partitions), through: topic.ReplicatedThrough}
+		Behind: behind(topic.ReplicatedThrough, now), Lag: unknown, Why: cmp.Or(topic.Problem, topic.Warning), Partitions: len(topic.Partitions), through: topic.ReplicatedThrough}
 	if topic.LagRecords != nil {
 		row.Lag = strconv.FormatInt(*topic.LagRecords, 10)
 	}
