@@ -3,7 +3,7 @@ package e2e_test
 // catalogue returns every row of the catalogue of faults: what happens, what must be true then, and how it is made.
 func catalogue() []trial {
 	var all []trial
-	for _, group := range [][]trial{sourceFaults(), destinationFaults(), mirrorFaults(), networkFaults()} {
+	for _, group := range [][]trial{sourceFaults(), destinationFaults(), mirrorFaults(), networkFaults(), configurationFaults()} {
 		all = append(all, group...)
 	}
 	return all

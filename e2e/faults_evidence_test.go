@@ -109,7 +109,7 @@ func table(results []outcome) string {
 	}
 	row("ID", "RESULT", "COMPARED", "LOST", "DOUBLED", "REORDERED", "NOTICED", "RECOVERED", "FAULT AND PROOF")
 	for _, o := range results {
-		if o.run == nil {
+		if !o.ran {
 			continue
 		}
 		row(o.id, o.verdict(), o.count(o.compared), o.count(o.lost), o.count(o.doubled), o.count(o.reordered),
@@ -140,24 +140,39 @@ are sampled meanwhile; none may be ahead of what the destination has acknowledge
 |---|---|---|---|---:|---:|---:|---:|---:|---:|
 `
 
-// page is the result as docs/faults.md.
-func page(results []outcome) string {
+// page is the result as docs/faults.md. Rows that did not run keep the lines they have in the page before.
+func page(results []outcome, before string) string {
 	var b, others strings.Builder
 	b.WriteString(pageHead)
 	for _, o := range results {
-		if o.run == nil {
+		switch {
+		case o.run == nil:
 			fmt.Fprintf(&others, "| %s | %s | %s | %s |\n", o.id, o.fault, o.expected, o.other)
-			continue
+		case o.ran:
+			b.WriteString(o.line())
+		default:
+			for line := range strings.Lines(before) {
+				if strings.HasPrefix(line, "| "+o.label()+" |") {
+					b.WriteString(line)
+				}
+			}
 		}
-		star := ""
-		if o.fast {
-			star = "*"
-		}
-		fmt.Fprintf(&b, "| %s%s | %s; %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.id, star, o.fault, o.expected,
-			o.remarks(), o.verdict(), o.count(o.compared), o.count(o.lost), o.count(o.doubled),
-			o.count(o.reordered), seconds(o.noticed), seconds(o.recovered))
 	}
 	b.WriteString("\nNot made by this command:\n\n| ID | fault | expected | where, or why not |\n|---|---|---|---|\n")
 	b.WriteString(others.String())
 	return b.String()
+}
+
+// label is the id, marked when the row is part of make test.
+func (o outcome) label() string {
+	if o.fast {
+		return o.id + "*"
+	}
+	return o.id
+}
+
+// line is the row of the page.
+func (o outcome) line() string {
+	return fmt.Sprintf("| %s | %s; %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.label(), o.fault, o.expected, o.remarks(), o.verdict(),
+		o.count(o.compared), o.count(o.lost), o.count(o.doubled), o.count(o.reordered), seconds(o.noticed), seconds(o.recovered))
 }

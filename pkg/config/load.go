@@ -107,13 +107,13 @@ func parseDocument(data []byte, problems *Problems) *yaml.Node {
 		problems.add(0, "", "is empty; see configs/reference.yaml for what it can say")
 		return nil
 	} else if err != nil {
-		addSyntax(problems, err)
+		addSyntax(problems, data, err)
 		return nil
 	}
 	if err := in.Decode(&second); err == nil {
 		problems.add(second.Line, "", "a second document begins here; only one is allowed in a file")
 	} else if !errors.Is(err, io.EOF) {
-		addSyntax(problems, err)
+		addSyntax(problems, data, err)
 	}
 	root := document.Content[0]
 	refuseTricks(root, problems)
@@ -124,8 +124,8 @@ func parseDocument(data []byte, problems *Problems) *yaml.Node {
 	return root
 }
 
-// addSyntax reports an error of the YAML parser, which writes the line into the text.
-func addSyntax(problems *Problems, err error) {
+// addSyntax reports an error of the YAML parser, which writes the line into the text, except that of an alias for nothing.
+func addSyntax(problems *Problems, data []byte, err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 0
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
@@ -135,7 +135,20 @@ func addSyntax(problems *Problems, err error) {
 			}
 		}
 	}
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		line = lineOf(data, "*"+name)
+	}
 	problems.add(line, "", "is not valid YAML: %s", text)
+}
+
+// lineOf returns the first line that has part in it, or 0.
+func lineOf(data []byte, part string) int {
+	before, _, found := bytes.Cut(data, []byte(part))
+	if !found {
+		return 0
+	}
+	return 1 + bytes.Count(before, []byte("\n"))
 }
 
 func refuseTricks(n *yaml.Node, problems *Problems) {

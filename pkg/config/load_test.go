@@ -123,6 +123,7 @@ func TestParseReportsProblems(t *testing.T) {
 		{"a list", "- a\n", "m.yaml:1: is not a mapping"},
 		{"a scalar", "hello\n", "m.yaml:1: is not a mapping"},
 		{"broken syntax", "clusters: {\n", "is not valid YAML"},
+		{"alias for nothing", "memory: 1MiB\nlisten: *nobody\n", "m.yaml:2: is not valid YAML: unknown anchor"},
 		{"tab", "clusters:\n\tedge: 1\n", "m.yaml:2: is not valid YAML"},
 		{"second document", small + "---\nlisten: x\n", "m.yaml:9: a second document begins here"},
 		{"unknown key", small + "listne: 127.0.0.1:1\n", "m.yaml:9: listne: unknown key; did you mean listen?"},

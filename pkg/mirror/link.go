@@ -153,6 +153,9 @@ func (l *Link) noteProblem(ctx context.Context, err error) {
 
 // reconcile compares the topics there are with those running.
 func (l *Link) reconcile(ctx context.Context, from, to *Catalog) error {
+	if from.Cluster != "" && from.Cluster == to.Cluster {
+		return fmt.Errorf("%s and %s are the same cluster, with the id %s; a cluster cannot be mirrored into itself: correct the addresses of one of them", l.cfg.From, l.cfg.To, from.Cluster)
+	}
 	var g errgroup.Group
 	g.SetLimit(startAtOnce)
 	var mu sync.Mutex
