@@ -4,7 +4,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/hex"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -117,11 +116,7 @@ func topicsOf(md *kafka.Metadata) *mirror.Catalog {
 		if t.Err != nil {
 			continue // being created or deleted; the next answer tells
 		}
-		info := mirror.TopicInfo{Partitions: len(t.Partitions)}
-		if t.ID != (kafka.TopicID{}) {
-			info.ID = hex.EncodeToString(t.ID[:])
-		}
-		c.Topics[name] = info
+		c.Topics[name] = mirror.TopicInfo{ID: t.ID.String(), Partitions: len(t.Partitions)}
 	}
 	return c
 }

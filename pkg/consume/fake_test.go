@@ -363,3 +363,9 @@ func (c *cutConn) Write(p []byte) (int, error) {
 type noEvents struct{}
 
 func (noEvents) Record(mirror.Event) {}
+
+func (s *memSink) TopicID(context.Context, string) (string, error) { return "", nil }
+
+func (s *memSink) TimeBefore(context.Context, mirror.TopicPartition, int64) (time.Time, error) {
+	return time.Time{}, nil
+}

@@ -145,7 +145,7 @@ func (f *fetcher) fetch(ctx context.Context) error {
 	if err := f.receive(buf); err != nil {
 		return fmt.Errorf("read fetch response: %w", err)
 	}
-	return f.settle(ctx)
+	return f.settle()
 }
 
 // buffer takes a buffer for the response. While the destination is slower than the source, three responses under way
@@ -257,7 +257,7 @@ func (f *fetcher) read(p []byte) (int, error) {
 }
 
 // settle deals with what the response said beside its batches.
-func (f *fetcher) settle(ctx context.Context) error {
+func (f *fetcher) settle() error {
 	response := int64(f.lane.source.responseBytes())
 	if f.cold {
 		response = coldResponseBytes
@@ -278,7 +278,7 @@ func (f *fetcher) settle(ctx context.Context) error {
 	}
 	for i := range f.asked {
 		if f.asked[i].failed != 0 {
-			f.lane.refused(ctx, &f.asked[i], now)
+			f.lane.refused(&f.asked[i], now)
 		}
 	}
 	return nil

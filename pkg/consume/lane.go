@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tributary/pkg/catalog"
+	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
 )
 
@@ -143,6 +144,10 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 			e.retryAt, wait = now.Add(errorPause), min(wait, errorPause)
 			l.strays = append(l.strays, e)
 			continue
+		}
+		if want := e.p.SourceID(); want != id && want != (kafka.TopicID{}) && id != (kafka.TopicID{}) {
+			e.retryAt, wait = now.Add(errorPause), min(wait, errorPause)
+			continue // made anew: the offset means nothing there. The link sees the same, and halts it
 		}
 		e.cold = cold
 		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation})

@@ -1,7 +1,6 @@
 package consume
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -31,8 +30,7 @@ func (t *taker) partition(h *partitionHead) bool {
 	a := &f.asked[k]
 	a.failed = h.code
 	if h.diverging && h.code == 0 {
-		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log was cut: leader epoch %d ends at offset %d, offset %d was read under it", a.epoch, h.divergesAt, a.next),
-			&mirror.Loss{From: a.next, To: a.next, Surplus: &mirror.Range{From: h.divergesAt, To: a.next}})
+		a.e.p.Diverged(a.generation, h.divergingEpoch, h.divergesAt)
 		return false
 	}
 	if h.code != 0 {
@@ -104,12 +102,12 @@ func (f *fetcher) find(h *partitionHead, from int) int {
 }
 
 // refused deals with a partition that answered with an error code.
-func (l *lane) refused(ctx context.Context, a *asked, now time.Time) {
+func (l *lane) refused(a *asked, now time.Time) {
 	l.failed(a.e, now)
 	err := kafka.ErrorCode(a.failed)
 	switch a.failed {
 	case codeOffsetOutOfRange:
-		l.outOfRange(ctx, a)
+		a.e.p.OutOfRange(a.generation)
 		return
 	case codeTopicAuthorization:
 		err = fmt.Errorf("READ on topic %s at %s is missing: %w", a.e.tp.Topic, l.source.cluster.Name(), err)
@@ -121,28 +119,4 @@ func (l *lane) refused(ctx context.Context, a *asked, now time.Time) {
 	a.e.p.SourceTrouble(err.Error())
 	l.source.Refresh()
 	l.source.router.Follow(a.e)
-}
-
-// outOfRange tells a log that retention has overtaken from one that was cut, and halts the partition with the range.
-func (l *lane) outOfRange(ctx context.Context, a *asked) {
-	bounded, cancel := context.WithTimeout(ctx, fetchPatience)
-	defer cancel()
-	tp := a.e.tp
-	starts, err := l.source.Offsets(bounded, tp.Topic, []int32{tp.Partition}, false)
-	var ends []int64
-	if err == nil {
-		ends, err = l.source.Offsets(bounded, tp.Topic, []int32{tp.Partition}, true)
-	}
-	if err != nil {
-		a.e.p.SourceTrouble(err.Error())
-		return
-	}
-	switch start, end := starts[0], ends[0]; {
-	case a.next < start:
-		a.e.p.Halt(mirror.CauseRetention, fmt.Sprintf("the source deleted the records from offset %d to %d before they were read", a.next, start), &mirror.Loss{From: a.next, To: start, Records: start - a.next})
-	case a.next > end:
-		a.e.p.Halt(mirror.CauseTruncated, fmt.Sprintf("the source's log ends at offset %d, before offset %d up to which it was read", end, a.next), &mirror.Loss{From: a.next, To: a.next, Surplus: &mirror.Range{From: end, To: a.next}})
-	default:
-		a.e.p.SourceTrouble(fmt.Sprintf("offset %d is said to be out of range, the log goes from %d to %d", a.next, start, end))
-	}
 }

@@ -14,17 +14,19 @@ import (
 
 // partitionHead is what a fetch response says of a partition before its batches.
 type partitionHead struct {
-	topic      []byte // by name, or
-	topicID    [16]byte
-	partition  int32
-	code       int16
-	high       int64 // high watermark
-	stable     int64 // last stable offset
-	logStart   int64
-	aborted    []mirror.Aborted
-	bytes      int // of its batches
-	diverging  bool
-	divergesAt int64
+	topic     []byte // by name, or
+	topicID   [16]byte
+	partition int32
+	code      int16
+	high      int64 // high watermark
+	stable    int64 // last stable offset
+	logStart  int64
+	aborted   []mirror.Aborted
+	bytes     int // of its batches
+	diverging bool
+	// with diverging: the greatest leader epoch that the log shares with what was read before, and where it ends
+	divergingEpoch int32
+	divergesAt     int64
 }
 
 // walker parses a Fetch response of version 12 or 13 while it arrives. It hands out every batch whose last byte is there,
@@ -222,6 +224,7 @@ func (w *walker) partitionTags(r *reader) {
 	r.tags(func(tag uint64, b []byte) {
 		if tag == 0 && len(b) >= 12 {
 			w.head.diverging = true
+			w.head.divergingEpoch = int32(binary.BigEndian.Uint32(b))
 			w.head.divergesAt = int64(binary.BigEndian.Uint64(b[4:]))
 		}
 	})

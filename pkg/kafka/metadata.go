@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -12,6 +13,14 @@ const maxPartitionID = 1 << 20
 
 // TopicID is the id that a topic keeps from creation to deletion; zero if the broker gives none.
 type TopicID [16]byte
+
+// String returns the id in hexadecimal, "" for zero.
+func (id TopicID) String() string {
+	if id == (TopicID{}) {
+		return ""
+	}
+	return hex.EncodeToString(id[:])
+}
 
 // Metadata is a snapshot of a cluster's shape, as one broker saw it.
 type Metadata struct {
@@ -45,6 +54,19 @@ type Partition struct {
 // Metadata asks any broker for all topics. It creates none.
 func (c *Cluster) Metadata(ctx context.Context) (*Metadata, error) {
 	return c.metadata(ctx, "read metadata", nil)
+}
+
+// TopicID asks any broker for the id of one topic; zero where brokers have none. A topic that is not there is an error.
+func (c *Cluster) TopicID(ctx context.Context, topic string) (TopicID, error) {
+	md, err := c.metadata(ctx, "read metadata of topic "+topic, []string{topic})
+	if err != nil {
+		return TopicID{}, err
+	}
+	t, ok := md.Topics[topic]
+	if !ok {
+		return TopicID{}, fmt.Errorf("read metadata of topic %s: %w", topic, errNoAnswer)
+	}
+	return t.ID, t.Err
 }
 
 // metadata asks for the given topics: nil means all, empty means none but the brokers.

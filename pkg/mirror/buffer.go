@@ -18,6 +18,7 @@ type Buffer struct {
 	budget *Budget
 	size   int64  // taken from the budget
 	freed  func() // called once, after the memory went back; may be nil
+	kept   bool   // holds a kept window
 }
 
 // Retain adds a reference. Only a holder of one may add another.
@@ -80,6 +81,7 @@ type Budget struct {
 	mu    sync.Mutex
 	used  int64             // guarded by mu
 	owed  int64             // guarded by mu: used without having been taken
+	kept  int64             // guarded by mu: of it, for kept windows
 	small [classes][][]byte // guarded by mu: idle memory; the last one used is the warmest
 	large [][]byte          // guarded by mu
 }
@@ -127,6 +129,22 @@ func (g *Budget) overdraw(size int64) *Buffer {
 		g.mu.Unlock()
 	}
 	return g.buffer(size, nil)
+}
+
+// keep returns an overdrawn buffer of size bytes for a kept window, or nil when such windows have a quarter of the budget.
+func (g *Budget) keep(size int64) *Buffer {
+	g.mu.Lock()
+	full := g.kept+size > g.total/4
+	if !full {
+		g.kept += size
+	}
+	g.mu.Unlock()
+	if full {
+		return nil
+	}
+	b := g.overdraw(size)
+	b.kept, b.Bytes = true, make([]byte, size)
+	return b
 }
 
 func (g *Budget) buffer(size int64, freed func()) *Buffer {
@@ -181,6 +199,9 @@ func (g *Budget) free(b *Buffer) {
 	m := b.Bytes
 	b.Bytes = nil
 	g.mu.Lock()
+	if b.kept {
+		g.kept -= b.size
+	}
 	kept := int64(0)
 	for c, idle := range g.small {
 		kept += int64(len(idle) * (smallestBytes << c))

@@ -58,6 +58,8 @@ type fakeSource struct {
 	open      map[int32]OpenTransaction
 	openErr   error
 	openAsked int
+	cutAt     int64 // where the leader epoch asked for ends, 0: at end
+	unread    error // of Log
 }
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
@@ -109,6 +111,24 @@ func (s *fakeSource) Offsets(_ context.Context, _ string, partitions []int32, la
 		}
 	}
 	return out, nil
+}
+
+func (s *fakeSource) Log(_ context.Context, tp TopicPartition, epoch int32) (Log, error) {
+	from, _, _ := s.Catalog()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	log := Log{TopicID: from.Topics[tp.Topic].ID, Start: s.start, End: s.end, Stable: s.end, Epoch: -1, EpochEnd: -1}
+	if epoch >= 0 {
+		log.Epoch, log.EpochEnd = epoch, s.end
+		if s.cutAt > 0 {
+			log.EpochEnd = s.cutAt
+		}
+	}
+	return log, s.unread
+}
+
+func (s *fakeSource) TimeFrom(_ context.Context, _ TopicPartition, offset int64) (time.Time, error) {
+	return time.UnixMilli(1_000_000 + offset), nil
 }
 
 func (s *fakeSource) LoadPositions(_ context.Context, _ string, topics map[string][]int32) (map[TopicPartition]Loaded, error) {
@@ -206,6 +226,15 @@ func (s *fakeSink) Ends(_ context.Context, _ string, partitions []int32) ([]End,
 		out[i] = End{s.ends, 3}
 	}
 	return out, nil
+}
+
+func (s *fakeSink) TopicID(_ context.Context, topic string) (string, error) {
+	to, _, _ := s.Catalog()
+	return to.Topics[topic].ID, nil
+}
+
+func (s *fakeSink) TimeBefore(_ context.Context, _ TopicPartition, offset int64) (time.Time, error) {
+	return time.UnixMilli(500_000 + offset), nil
 }
 
 func (s *fakeSink) CreateTopic(_ context.Context, topic string, partitions, _ int, settings map[string]string) error {
@@ -362,6 +391,17 @@ func (b *bench) join(tail ...protocol.Header) {
 		}
 	}
 	b.p.Joined(plan, found, 3)
+}
+
+// examine does what the link's examiner does with what is suspected.
+func (b *bench) examine() {
+	b.t.Helper()
+	select {
+	case p := <-b.link.suspects:
+		b.link.examine(b.t.Context(), p)
+	default:
+		b.t.Fatal("nothing is suspected")
+	}
 }
 
 // feed takes batches in as one fetch response, from where the pipeline wants to read.

@@ -48,6 +48,7 @@ func (p *Pipeline) halt(cause Cause, reason string, loss *Loss) {
 	p.flight++
 	p.joined = false
 	p.cause, p.reason, p.loss = cause, reason, loss
+	p.ending, p.suspicion, p.resume = nil, nil, notKnown
 	if loss != nil {
 		p.tally.lose(cause, loss.Records)
 	}
@@ -60,6 +61,9 @@ func (p *Pipeline) Halt(cause Cause, reason string, loss *Loss) {
 	defer p.unlock()
 	if p.active() {
 		p.halt(cause, reason, loss)
+		if cause == CauseSequenceHole {
+			p.resume = p.position.Source
+		}
 	}
 }
 
@@ -69,11 +73,15 @@ func (p *Pipeline) note(e Event) {
 	p.notes = append(p.notes, e)
 }
 
-// unlock lets go of mu, and then tells what happened under it.
+// unlock lets go of mu after what may have brought an ending partition to its end, and then tells what happened.
 func (p *Pipeline) unlock() {
+	rejoin := p.ending != nil && p.settle()
 	notes := p.notes
 	p.notes = nil
 	p.mu.Unlock()
+	if rejoin {
+		p.link.sink.Attach(p)
+	}
 	for _, e := range notes {
 		p.link.record(e)
 	}
@@ -87,6 +95,9 @@ func (l *Link) record(e Event) {
 			loss = e.Loss.String()
 		}
 		l.log.Error("partition halted", "topic", e.Topic, "partition", e.Partition, "cause", string(e.Cause), "err", e.Text, "lost", loss)
+	}
+	if e.Kind == EventSkipped {
+		l.log.Warn("partition skipped", "topic", e.Topic, "partition", e.Partition, "cause", string(e.Cause), "next", e.ResumesAt, "lost", e.Loss.String())
 	}
 	l.events.Record(e)
 }

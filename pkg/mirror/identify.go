@@ -14,8 +14,7 @@ type beginning struct {
 	id    protocol.Identity
 	at    protocol.Position
 	saved bool // at stands in the group as it is
-	cause Cause
-	why   string
+	obstacle
 }
 
 // identify returns where each partition begins, creating the identities that are missing before anything is produced.
@@ -54,17 +53,21 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 	var created []int32
 	for i, p := range partitions {
 		have, found := loaded[TopicPartition{t.name, p}]
+		id, known := ids.Partitions[p]
 		if found && have.Err != nil {
-			starts[i] = beginning{cause: CausePositionLost, why: have.Err.Error()}
+			if known {
+				starts[i] = t.beginning(&id, protocol.Position{}, false)
+				ids.Partitions[p], changed = starts[i].id, changed || id.Compacted
+			}
+			starts[i].obstacle = obstacle{cause: CausePositionLost, why: have.Err.Error()}
 			continue
 		}
-		id, known := ids.Partitions[p]
 		switch {
 		case known && template.Compacted && !id.Compacted: // since it began: what was sent cannot be counted any more
 			id.Compacted = true
 		case known:
 		case found && template.Compacted: // a position does not prove which epoch was the newest
-			starts[i] = beginning{cause: CausePositionLost, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
+			starts[i].obstacle = obstacle{cause: CausePositionLost, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
 			continue
 		case found: // the store was lost: the position proves the identity
 			id = template
@@ -111,7 +114,7 @@ func (t *topic) planPlain(ctx context.Context, template protocol.Identity, parti
 		starts[i] = beginning{id: id, at: id.Base}
 		switch have, found := loaded[TopicPartition{t.name, p}]; {
 		case found && have.Err != nil:
-			starts[i] = beginning{id: id, cause: CausePositionLost, why: have.Err.Error()}
+			starts[i] = beginning{obstacle: obstacle{cause: CausePositionLost, why: have.Err.Error()}}
 		case found:
 			starts[i].at.Source, starts[i].at.SourceEpoch = have.Position.Source, have.Position.SourceEpoch
 		}
@@ -153,12 +156,7 @@ func (t *topic) create(ctx context.Context, ids Identities, template protocol.Id
 		if id.ProducerID, err = l.sink.NewProducerID(ctx); err != nil {
 			return err
 		}
-		id.Base = protocol.Position{Source: sources[i], SourceEpoch: -1, ProducerID: id.ProducerID, Dest: ends[i].Offset, DestEpoch: ends[i].Epoch}
-		id.Epoch, id.Start = -1, id.Base.Source // the first run takes epoch 0
-		if !id.Compacted {
-			id.Epoch, id.Start = 0, 0
-		}
-		ids.Partitions[p] = id
+		ids.Partitions[p] = begun(id, sources[i], -1, ends[i])
 	}
 	return nil
 }

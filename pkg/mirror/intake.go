@@ -72,7 +72,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case !p.active() || !p.joined || p.turning || time.Since(p.shortSeen) < shortSourcePause:
+	case !p.active() || !p.joined || p.turning || p.ending != nil || p.suspicion != nil || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
 	case p.window.bytes > maxQueuedBytes:
 		a = Full
@@ -85,11 +85,11 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	if !p.active() || p.generation != generation {
+	if !p.active() || p.generation != generation || p.ending != nil || p.suspicion != nil {
 		return false
 	}
 	now := time.Now()
-	p.sourceEnd, p.sourceSeen = f.Stable, now
+	p.sourceEnd, p.sourceSeen, p.stable = f.Stable, now, f.Stable
 	p.hold.see(f.Stable, f.High, now)
 	if p.skip > 0 && f.Stable-p.next < p.skip {
 		p.shortSource(f.Stable, now)
@@ -99,7 +99,7 @@ func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	if p.joined && p.window.n == 0 && f.Stable <= p.next {
 		p.destTrouble = "" // else an acknowledgement clears it: joining proves little
 	}
-	in.p, in.gen, in.aborted = p, generation, f.Aborted
+	in.p, in.gen, in.aborted, p.feeding = p, generation, f.Aborted, true
 	clear(in.active)
 	return true
 }
@@ -116,7 +116,7 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 		p.sourceTrouble = text
 		return
 	}
-	p.halt(CauseTruncated, text, &Loss{From: stable, To: stable, Surplus: &Range{stable, p.next + p.skip}})
+	p.end(ending{cause: CauseTruncated, why: text, from: notKnown, to: notKnown, cut: stable, resume: stable})
 }
 
 // Batch takes the next complete batch of the partition. b lies in hold and is made ours in place.
@@ -131,7 +131,7 @@ func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec) {
 	p := in.p
 	invisible := in.invisible(b) // also for what is passed over: it keeps account of the transactions
-	if p.generation != in.gen || b.NextOffset() <= p.next {
+	if p.generation != in.gen || p.ending != nil || b.NextOffset() <= p.next {
 		return
 	}
 	if invisible {
@@ -146,7 +146,8 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 	class, err := b.Classify(p.wanted())
 	switch {
 	case p.skip > 0 && (b.BaseOffset() > p.next || !b.Dense()):
-		p.halt(CauseSequenceHole, fmt.Sprintf("the destination holds %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted", p.skip, p.next), nil)
+		p.end(ending{cause: CausePositionLost, from: notKnown, to: notKnown, cut: notKnown, resume: p.next + p.skip,
+			why: fmt.Sprintf("the destination has %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted; without gaps they would end at offset %d", p.skip, p.next, p.next+p.skip)})
 	case class == batch.Halt:
 		if in.flush() {
 			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
@@ -206,6 +207,7 @@ func (in *Intake) skip(b batch.Batch) bool {
 // found moves the acknowledged prefix to a source offset that the destination was seen to have.
 func (p *Pipeline) found(source int64) {
 	p.position.Source, p.position.SourceEpoch = source, p.nextEpoch
+	p.known = true
 	if p.skip == 0 {
 		p.position.Sequence, p.position.Dest, p.position.DestEpoch = p.scanned.Sequence, p.scanned.Dest, p.scanned.DestEpoch
 	}
@@ -258,6 +260,7 @@ func (in *Intake) End() {
 	}
 	in.kept = nil
 	in.recoder.Reset()
+	p.feeding = false
 	queued := p.window.n > p.window.sent
 	p.unlock()
 	in.p = nil

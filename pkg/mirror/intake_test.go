@@ -374,6 +374,7 @@ func TestIntakeShortSource(t *testing.T) {
 	b.p.shortSince = time.Now().Add(-shortSourceGrace)
 	b.p.mu.Unlock()
 	b.respondBytes(generation, 8, nil)
+	b.join(protocol.Header{ProducerID: testProducer, Records: 9, Next: 9}) // calmly: nothing was acknowledged in this run
 	b.wantHalted(CauseTruncated, "source ends at 8")
 	if s := b.p.Status(time.Now()); s.Loss == nil || s.Loss.Surplus == nil || *s.Loss.Surplus != (Range{8, 9}) {
 		t.Errorf("loss %v, want a surplus of 8 to 9", s.Loss)
@@ -456,7 +457,12 @@ func TestIntakeDoesNotCountAcrossGaps(t *testing.T) {
 				raw = append(raw, e.bytes())
 			}
 			b.respondBytes(generation, 100, raw)
-			b.wantHalted(CauseSequenceHole, "compacted")
+			at := b.position()
+			b.join(protocol.Header{ProducerID: testProducer, Sequence: at.Sequence, Records: 4 - at.Sequence, Next: 504})
+			b.wantHalted(CausePositionLost, "compacted")
+			if s := b.p.Status(time.Now()); s.Loss.From != 4 || s.Loss.Records != -1 {
+				t.Errorf("loss is %+v, want from 4", s.Loss)
+			}
 			if got := b.position(); got.Source > 2 || got.Sequence > 2 {
 				t.Errorf("position is %+v, want at most 2 records", got)
 			}

@@ -20,12 +20,14 @@ type JoinPlan struct {
 func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.active() || p.joined {
+	if !p.active() || p.joined || p.ending != nil && p.ending.dest {
 		return JoinPlan{}, false
 	}
 	if p.need == protocol.Restart {
 		p.started = false
-		p.window.drop()
+		if !p.keep() {
+			p.window.drop()
+		}
 		p.link.restart(p)
 		return JoinPlan{}, false
 	}
@@ -38,7 +40,7 @@ func (p *Pipeline) Joined(plan JoinPlan, tail *protocol.Tail, epoch int32) {
 	p.mu.Lock()
 	p.join(plan, tail, epoch)
 	wake := p.makesRoom()
-	p.mu.Unlock()
+	p.unlock()
 	if wake {
 		p.link.source.Wake(p)
 	}
@@ -67,12 +69,24 @@ func (p *Pipeline) apply(tail *protocol.Tail, epoch int32) {
 	p.scanned = p.position
 	p.scanned.Sequence, p.scanned.DestEpoch = tail.Sequence(), epoch
 	p.scanned.Dest = max(p.position.Dest, tail.Dest)
-	p.skip, p.sequence = tail.Records, tail.Sequence()
+	p.skip = tail.Records
+	if p.window.n > 0 { // kept
+		p.skip = p.foundInWindow(p.skip)
+		if p.skip > 0 {
+			p.window.drop()
+			p.next, p.nextEpoch = p.position.Source, p.position.SourceEpoch
+		}
+	}
+	if p.window.n == 0 {
+		p.sequence = tail.Sequence()
+	}
 	if tail.Dest != 0 {
 		p.acked, p.ackedMax = true, tail.MaxTimestamp
 	}
 	if tail.Records > 0 {
 		p.disorders = 0
+	}
+	if p.skip > 0 {
 		return
 	}
 	p.position.Dest, p.position.DestEpoch = p.scanned.Dest, epoch
@@ -82,10 +96,16 @@ func (p *Pipeline) apply(tail *protocol.Tail, epoch int32) {
 func (p *Pipeline) takePosition(now time.Time, every time.Duration) (protocol.Position, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.position == (protocol.Position{}) || p.position == p.saved && now.Sub(p.savedAt) < every {
+	if p.position == (protocol.Position{}) || p.unproven() || p.position == p.saved && now.Sub(p.savedAt) < every {
 		return protocol.Position{}, false
 	}
 	return p.position, true
+}
+
+// unproven says that the position is a guess, which must not replace what stands in the group: the next start would take it
+// for the truth.
+func (p *Pipeline) unproven() bool {
+	return p.cause == CausePositionLost || p.ending != nil && p.ending.cause == CausePositionLost
 }
 
 // savedPosition notes that at is in the source's group.

@@ -68,6 +68,7 @@ type Link struct {
 	recompress bool
 
 	restarts chan *Pipeline // buffered for all pipelines there can be at once; see restart
+	suspects chan *Pipeline // the same; see suspect
 
 	mu       sync.Mutex
 	topics   map[string]*topic // guarded by mu
@@ -82,7 +83,7 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease,
 		cfg.Drain = defaultDrain
 	}
 	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
-		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
+		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
 }
 
 // Group is the consumer group at the source that holds the positions.
@@ -101,6 +102,8 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() { l.ticker(work) })
 	wg.Go(func() { l.looker(work) })
 	wg.Go(func() { l.watchPolicies(work) })
+	wg.Go(func() { l.checker(work) })
+	wg.Go(func() { l.examiner(work) })
 	l.reconciler(ctx)
 	err := l.drain()
 	cancel()

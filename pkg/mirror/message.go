@@ -13,7 +13,7 @@ func (in *Intake) Message(m batch.Message) {
 	p := in.p
 	p.mu.Lock()
 	defer p.unlock()
-	if p.generation != in.gen || m.Offset() < p.next {
+	if p.generation != in.gen || p.ending != nil || m.Offset() < p.next {
 		return
 	}
 	b, err := in.upgrade.Upgrade(m)

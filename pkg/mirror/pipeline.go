@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -41,9 +42,15 @@ type Pipeline struct {
 	reason     string // the same for people
 	loss       *Loss  // what it cannot deliver, nil when there is nothing to say about that
 	tally      tally
-	notes      []Event // to be told once mu is free
-	uncounted  bool    // positions are not corrected by the destination's log: compacted source, or at least once
+	notes      []Event    // to be told once mu is free
+	ending     *ending    // why it halts as soon as nothing of it is under way, nil when it is not going to
+	suspicion  *suspicion // what the link looks into; nothing is read meanwhile
+	resume     int64      // of a halted one: source offset at which AfterLoss goes on, notKnown or logStart
+	claimed    bool       // by a skip under way
+	known      bool       // position is a saved one, or was reached in this run: what the destination has beyond it is little
+	uncounted  bool       // positions are not corrected by the destination's log: compacted source, or at least once
 	identity   protocol.Identity
+	sourceID   [16]byte // of the identity, zero when unknown
 	limits     Limits
 	started    bool
 	turning    bool   // the source is compacted from now on: nothing more is read before it started anew
@@ -60,6 +67,8 @@ type Pipeline struct {
 	hold       hold
 	shortSeen  time.Time // when that was seen last
 	shortSince time.Time // since when the source shows fewer records than the destination has
+	stable     int64     // last stable offset as of the last good fetch, notKnown before one
+	feeding    bool      // a response is being taken in
 
 	// Writing.
 	window     window
@@ -75,7 +84,8 @@ type Pipeline struct {
 	answering  int  // answers still to come of a window whose head was refused
 	refused    bool // the head was refused: wait for the others, then again
 	retryAt    time.Time
-	disorders  int // OUT_OF_ORDER answers since the last acknowledgement or find
+	sentTo     int64 // source offset after the last batch that was sent in this run
+	disorders  int   // OUT_OF_ORDER answers since the last acknowledgement or find
 
 	// Accounting.
 	position protocol.Position // end of the acknowledged prefix
@@ -111,11 +121,23 @@ func (p *Pipeline) Source() TopicPartition { return p.source }
 // Dest returns the destination partition.
 func (p *Pipeline) Dest() TopicPartition { return p.dest }
 
+// SourceID is the id of the source topic as of the identity, zero when unknown.
+func (p *Pipeline) SourceID() [16]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sourceID
+}
+
 // begin sets where the partition stands and lets the lanes work on it.
 func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.identity, p.position = id, at
+	p.startAt(id, at, saved)
+}
+
+func (p *Pipeline) startAt(id protocol.Identity, at protocol.Position, saved bool) {
+	same := at.Source == p.position.Source
+	p.identity, p.position, p.sourceID = id, at, topicID(id.SourceTopicID)
 	p.uncounted = id.Compacted || p.link.atLeastOnce()
 	if saved {
 		p.saved = at
@@ -124,8 +146,24 @@ func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool)
 	if p.uncounted {
 		p.need = protocol.Resend // nothing is counted: the sequence begins at 0 with a new epoch or producer
 	}
-	p.rewind(at)
+	if same && p.keep() {
+		p.generation++
+		p.flight++
+		p.window.sent, p.answering, p.refused = 0, 0, false
+		p.reseal()
+	} else {
+		p.rewind(at)
+	}
+	p.known, p.sentTo, p.stable = saved, 0, notKnown
 	p.started, p.joined, p.tried, p.turning, p.blockedSince = true, false, false, false, time.Now()
+}
+
+// topicID reads an id in hexadecimal; what is none is zero, unknown.
+func topicID(text string) (id [16]byte) {
+	if b, err := hex.DecodeString(text); err == nil && len(b) == len(id) {
+		copy(id[:], b)
+	}
+	return id
 }
 
 // rewind makes at the place to read and write from, and voids what is under way.

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tributary/pkg/mirror/protocol"
 )
@@ -41,6 +42,10 @@ type Source interface {
 	Offsets(ctx context.Context, topic string, partitions []int32, latest bool) ([]int64, error)
 	// OpenTransactions returns the oldest open transaction of each partition that has one.
 	OpenTransactions(ctx context.Context, topic string, partitions []int32) (map[int32]OpenTransaction, error)
+	// Log asks the leader what it has of a partition, and where a leader epoch ends there; epoch -1 asks for none.
+	Log(ctx context.Context, tp TopicPartition, epoch int32) (Log, error)
+	// TimeFrom returns the timestamp of the first record at or after an offset, to the batch; zero when there is none.
+	TimeFrom(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// LoadPositions reads the group; a partition without a position is absent. An unreadable one is an error in its place.
 	LoadPositions(ctx context.Context, group string, topics map[string][]int32) (map[TopicPartition]Loaded, error)
 	// SavePositions commits to the group. On nil all of them are there; on an error some may be.
@@ -72,6 +77,10 @@ type Sink interface {
 	Limits(ctx context.Context, topic string) (Limits, error)
 	// Ends asks the leaders; it waits out an election rather than answer with a watermark that may still rise (KIP-207).
 	Ends(ctx context.Context, topic string, partitions []int32) ([]End, error)
+	// TopicID asks for the topic's id, "" where brokers have none.
+	TopicID(ctx context.Context, topic string) (string, error)
+	// TimeBefore returns the timestamp of the last record before an offset, to the batch; zero when there is none.
+	TimeBefore(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// CreateTopic and GrowTopic return nil too when there is nothing left to do. -1 partitions or replicas are the
 	// destination's default.
 	CreateTopic(ctx context.Context, topic string, partitions int, replication int, settings map[string]string) error

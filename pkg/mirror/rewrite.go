@@ -45,9 +45,10 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 		return
 	}
 	_, size := in.recoder.Pending()
+	passed := p.skip > 0
 	p.skip = 0 // the position stays where it is until the rest of the batch is acknowledged
 	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
-	if size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
+	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
 		in.take()
 	}
 }
@@ -69,7 +70,7 @@ func (in *Intake) flush() bool {
 	if records, _ := in.recoder.Pending(); records > 0 {
 		in.take()
 	}
-	return in.p.active()
+	return in.p.active() && in.p.ending == nil
 }
 
 // take writes everything that the recoder holds as batches no larger than the destination accepts.

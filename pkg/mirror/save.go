@@ -109,7 +109,7 @@ func (p *Pipeline) close() {
 func (p *Pipeline) drained() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.active() || p.window.sent == 0
+	return !p.active() || p.window.sent == 0 && (p.ending == nil || p.window.n == 0)
 }
 
 // finish lets go of all partitions and saves their last positions.

@@ -30,7 +30,7 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w := &p.window
-	if !p.active() || !p.joined || p.closing || p.refused || w.sent == w.n || now.Before(p.retryAt) {
+	if !p.active() || !p.joined || p.holdsBack() || p.refused || w.sent == w.n || now.Before(p.retryAt) {
 		return Taken{}, protocol.Wait
 	}
 	b := w.at(w.sent)
@@ -51,8 +51,18 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 	}
 	p.opening, p.tried = false, true
 	w.sent++
+	p.sentTo = max(p.sentTo, b.next)
 	b.hold.Retain()
 	return Taken{*b, p.flight}, protocol.Send
+}
+
+// holdsBack says that nothing more is to be sent. A stop that comes while the partition is ending must not leave behind what
+// the source may not have any more.
+func (p *Pipeline) holdsBack() bool {
+	if p.ending != nil {
+		return p.ending.dest
+	}
+	return p.closing
 }
 
 // calm is how a partition waits until no old request can be under way. What is not counted may have sent something of its
@@ -116,9 +126,7 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 	switch answer {
 	case protocol.Done:
 		if base < p.position.Dest { // of a log that was cut, or made anew, and knows no producer
-			p.halt(CauseDestinationTruncated, fmt.Sprintf("%s put records of %s/%d at offset %d, behind offset %d up to which it had acknowledged: the log was cut or the topic made anew",
-				p.link.cfg.To, p.dest.Topic, p.dest.Partition, base, p.position.Dest), nil)
-			return Leave
+			p.destGone(base)
 		}
 		p.acknowledge(base, now)
 		return GoOn
@@ -151,6 +159,7 @@ func (p *Pipeline) acknowledge(base int64, now time.Time) {
 	p.position.Sequence = batch.AddSequence(b.Sequence, b.Records)
 	p.position.Dest = base + int64(b.Records)
 	p.position.DestEpoch = p.destEpoch
+	p.known = true
 	p.acked, p.ackedMax, p.lastAck, p.disorders, p.destTrouble = true, b.max, now, 0, ""
 	p.counters.RecordsAcked += int64(b.Records)
 	p.counters.BytesAcked += int64(len(b.Bytes))
@@ -197,7 +206,9 @@ func (p *Pipeline) deny(code int16, now time.Time) {
 // reject halts at a batch that the destination will never take.
 func (p *Pipeline) reject(code int16) {
 	b := p.window.at(0)
-	p.halt(CauseRejected, fmt.Sprintf("%s refuses the records before source offset %d: %s", p.link.cfg.To, b.next, p.link.codeName(code)), nil)
+	next := b.next
+	p.halt(CauseRejected, fmt.Sprintf("%s refuses the records before source offset %d: %s", p.link.cfg.To, next, p.link.codeName(code)), newLoss(p.position.Source, next))
+	p.resume = next
 }
 
 // disorder answers OUT_OF_ORDER: the log is right about what comes next, unless it says so for ever.
@@ -205,6 +216,7 @@ func (p *Pipeline) disorder(now time.Time) {
 	p.disorders++
 	if p.disorders >= disorderLimit {
 		p.halt(CauseSequenceHole, fmt.Sprintf("%s refuses sequence %d as out of order, and its log shows nothing beyond it", p.link.cfg.To, p.position.Sequence), nil)
+		p.resume = p.position.Source
 		return
 	}
 	kind, run := protocol.OutOfOrder(p.ages(now), p.uncounted)
@@ -219,7 +231,7 @@ func (p *Pipeline) disorder(now time.Time) {
 // Broken tells that the connection which carried a flight is closed, so that the outcome of what was in flight is unknown.
 func (p *Pipeline) Broken(now time.Time) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	if !p.active() || !p.joined {
 		return
 	}
@@ -250,7 +262,9 @@ func (p *Pipeline) detach(kind protocol.Recovery) {
 
 // restartAtPosition empties the window and reads on from the acknowledged prefix.
 func (p *Pipeline) restartAtPosition() {
-	p.rewind(p.position)
+	if !p.keep() {
+		p.rewind(p.position)
+	}
 }
 
 // shed gives the memory of a partition back that has not been able to send for a while; it reads again from the
@@ -259,7 +273,7 @@ func (p *Pipeline) shed(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	blocked := !p.joined || p.destTrouble != ""
-	if !p.active() || p.window.n == 0 || !blocked || now.Sub(p.blockedSince) < p.patience() {
+	if !p.active() || p.window.n == 0 || !blocked || now.Sub(p.blockedSince) < p.patience() || p.window.at(0).hold.kept {
 		return false
 	}
 	if p.window.sent > 0 {

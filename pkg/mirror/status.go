@@ -34,11 +34,12 @@ type PartitionStatus struct {
 	Loss         *Loss // what it cannot deliver; nil unless it is halted with one
 	Fresh        bool  // the regime: the broker guards the sequence
 	Started      bool
-	Next         int64 // end of the acknowledged prefix
-	Committed    int64 // as saved in the group; -1 unknown
-	SourceEnd    int64 // the last stable offset: up to there committed records can be read; -1 unknown
-	HeldBack     int64 // offsets from SourceEnd to the high watermark: of open transactions and behind them; -1 unknown
-	InFlight     int   // batches
+	Next         int64  // end of the acknowledged prefix
+	Resume       *int64 // of a halted one whose source log is another one now: where AfterLoss goes on in it; nil else
+	Committed    int64  // as saved in the group; -1 unknown
+	SourceEnd    int64  // the last stable offset: up to there committed records can be read; -1 unknown
+	HeldBack     int64  // offsets from SourceEnd to the high watermark: of open transactions and behind them; -1 unknown
+	InFlight     int    // batches
 	QueuedBytes  int
 	LastAck      time.Time
 	AckedMaxTime int64 // greatest timestamp of the last acknowledged batch, ms; 0 none
@@ -50,6 +51,9 @@ func (s PartitionStatus) Lag() int64 {
 	if s.SourceEnd < 0 || !s.Started {
 		return -1
 	}
+	if s.Resume != nil { // Next is an offset of a log that is gone
+		return max(0, s.SourceEnd-*s.Resume)
+	}
 	return max(0, s.SourceEnd-s.Next)
 }
 
@@ -58,7 +62,7 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := PartitionStatus{Source: p.source, Dest: p.dest, Cause: p.cause, Loss: p.loss, Started: p.position != (protocol.Position{}),
-		Next: p.position.Source, Committed: -1, SourceEnd: -1, HeldBack: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
+		Next: p.position.Source, Resume: p.resumeIn(), Committed: -1, SourceEnd: -1, HeldBack: -1, InFlight: p.window.sent, QueuedBytes: p.window.bytes,
 		LastAck: p.lastAck, AckedMaxTime: p.ackedMax, Counters: p.counters}
 	s.Fresh = protocol.Limit(p.run, p.ages(now)) > 1
 	if !p.savedAt.IsZero() {
@@ -74,6 +78,16 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	return s
 }
 
+// resumeIn is PartitionStatus.Resume. Where it is not known how far the other log begins, all of it is still to come.
+func (p *Pipeline) resumeIn() *int64 {
+	switch {
+	case p.cause == CauseTruncated, p.cause == CauseSourceRecreated, p.cause == CauseWrongCluster && p.resume == logStart:
+		at := max(0, p.resume)
+		return &at
+	}
+	return nil
+}
+
 // standing returns for how long the acknowledged prefix was not seen to move, by the calls of Status there were.
 func (p *Pipeline) standing(now time.Time) time.Duration {
 	caughtUp := p.position.Source >= p.sourceEnd
@@ -87,6 +101,10 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 	switch {
 	case p.cause != "":
 		return StateHalted, p.reason
+	case p.ending != nil:
+		return StateWaiting, p.waitingToEnd()
+	case p.suspicion != nil:
+		return StateWaiting, p.suspicion.String()
 	case p.destTrouble != "":
 		return StateWaiting, p.destTrouble
 	case p.sourceTrouble != "":

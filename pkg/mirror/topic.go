@@ -42,38 +42,6 @@ func (t *topic) fail(err error) {
 	}
 }
 
-// check halts running partitions whose topic was made anew on either side.
-func (t *topic) check(from, to *Catalog) {
-	for _, p := range t.pipelines() {
-		if cause, why := p.recreated(from, to); cause != "" {
-			p.Halt(cause, why, nil)
-		}
-	}
-}
-
-func (p *Pipeline) recreated(from, to *Catalog) (Cause, string) {
-	p.mu.Lock()
-	id := p.identity
-	p.mu.Unlock()
-	return mismatch(id, from, to, p.source.Topic)
-}
-
-// mismatch compares an identity with what the clusters are now. An id that was or is unknown proves nothing.
-func mismatch(id protocol.Identity, from, to *Catalog, name string) (Cause, string) {
-	differ := func(was, is string) bool { return was != "" && is != "" && was != is }
-	switch {
-	case differ(id.SourceCluster, from.Cluster):
-		return CauseWrongCluster, fmt.Sprintf("source cluster id is %s, the identity of this partition was made with %s", from.Cluster, id.SourceCluster)
-	case differ(id.DestCluster, to.Cluster):
-		return CauseWrongCluster, fmt.Sprintf("destination cluster id is %s, the identity of this partition was made with %s", to.Cluster, id.DestCluster)
-	case differ(id.SourceTopicID, from.Topics[name].ID):
-		return CauseSourceRecreated, fmt.Sprintf("source topic %s was deleted and made anew: its id was %s, is %s", name, id.SourceTopicID, from.Topics[name].ID)
-	case differ(id.DestTopicID, to.Topics[id.DestTopic].ID):
-		return CauseDestinationRecreated, fmt.Sprintf("destination topic %s was deleted and made anew: its id was %s, is %s", id.DestTopic, id.DestTopicID, to.Topics[id.DestTopic].ID)
-	}
-	return "", ""
-}
-
 // start starts the partitions that are not running yet: destination, identities, positions, pipelines.
 func (t *topic) start(ctx context.Context, from, to *Catalog) error {
 	l := t.link
@@ -169,17 +137,16 @@ func (t *topic) launch(partition int32, b beginning, limits Limits, from, to *Ca
 	t.list = append(t.list, p)
 	t.mu.Unlock()
 	if b.cause == "" {
-		b.cause, b.why = mismatch(b.id, from, to, t.name)
+		b.obstacle = mismatch(b.id, from, to, t.name)
 	}
 	t.run(p, b)
 }
 
+// run lets the lanes work on p. One that is going to halt joins too, as the destination tells what it has, unless it
+// halts at once.
 func (t *topic) run(p *Pipeline, b beginning) {
 	p.begin(b.id, b.at, b.saved)
-	if b.cause != "" {
-		p.Halt(b.cause, b.why, nil)
-		return
-	}
+	p.obstruct(b.obstacle, b.id)
 	t.link.sink.Attach(p)
 	t.link.source.Attach(p)
 }
@@ -203,13 +170,10 @@ func (t *topic) restart(ctx context.Context, p *Pipeline) error {
 	}
 	b := starts[0]
 	if b.cause == "" {
-		b.cause, b.why = mismatch(b.id, from, to, t.name)
+		b.obstacle = mismatch(b.id, from, to, t.name)
 	}
 	p.begin(b.id, b.at, b.saved)
-	if b.cause != "" {
-		p.Halt(b.cause, b.why, nil)
-		return nil
-	}
+	p.obstruct(b.obstacle, b.id)
 	t.link.sink.Attach(p)
 	return nil
 }

@@ -56,6 +56,17 @@ func (w *window) pop() Sealed {
 	return s
 }
 
+// trim drops what is not in flight.
+func (w *window) trim() {
+	for w.n > w.sent {
+		s := w.at(w.n - 1)
+		w.bytes -= len(s.Bytes)
+		s.hold.Release()
+		*s = Sealed{}
+		w.n--
+	}
+}
+
 // drop empties the window.
 func (w *window) drop() {
 	for i := range w.n {

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tributary/pkg/batch"
 	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
@@ -30,6 +31,32 @@ const (
 type admin struct {
 	cluster *kafka.Cluster
 	watcher *catalog.Watcher
+}
+
+// TopicID implements mirror.Sink.
+func (a admin) TopicID(ctx context.Context, topic string) (string, error) {
+	id, err := a.cluster.TopicID(ctx, topic)
+	if err != nil {
+		return "", fmt.Errorf("ask %s for topic %s: %w", a.cluster.Name(), topic, err)
+	}
+	return id.String(), nil
+}
+
+// TimeBefore implements mirror.Sink.
+func (a admin) TimeBefore(ctx context.Context, tp mirror.TopicPartition, offset int64) (time.Time, error) {
+	leader, _, ok := a.watcher.Leader(tp.Topic, tp.Partition)
+	if offset <= 0 || !ok {
+		return time.Time{}, nil
+	}
+	records, err := a.cluster.FetchOne(ctx, leader.Address, kafka.FetchOne{Topic: tp.Topic, Partition: tp.Partition, LeaderEpoch: leader.Epoch, Offset: offset - 1})
+	if err != nil || len(records) == 0 {
+		return time.Time{}, err
+	}
+	b, _, err := batch.Split(records)
+	if err != nil || b.BaseOffset() >= offset || b.MaxTimestamp() < 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(b.MaxTimestamp()), nil
 }
 
 // Limits implements mirror.Sink.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"tributary/pkg/kafka"
-	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 )
 
@@ -35,8 +34,7 @@ func (l *lane) checkEpochs(ctx context.Context, conn *kafka.Conn, list []*joiner
 		case failed != nil:
 			err = cmp.Or(err, failed)
 		case gone:
-			j.e.p.Halt(mirror.CauseDestinationTruncated, fmt.Sprintf("%s lost acknowledged records of %s/%d: they ended at offset %d under leader epoch %d, which now ends at %d",
-				l.sink.cluster.Name(), j.e.dest.Topic, j.e.dest.Partition, at.Dest, at.DestEpoch, ends[i].end), nil)
+			j.e.p.DestinationGone(min(ends[i].end, at.Dest))
 			j.settle()
 		default:
 			j.end = 0

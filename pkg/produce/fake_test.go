@@ -468,3 +468,11 @@ func (c *cutConn) Write(p []byte) (int, error) {
 type noEvents struct{}
 
 func (noEvents) Record(mirror.Event) {}
+
+func (s *memSource) Log(context.Context, mirror.TopicPartition, int32) (mirror.Log, error) {
+	return mirror.Log{}, nil
+}
+
+func (s *memSource) TimeFrom(context.Context, mirror.TopicPartition, int64) (time.Time, error) {
+	return time.Time{}, nil
+}

@@ -2,13 +2,11 @@ package produce
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"tributary/pkg/batch"
 	"tributary/pkg/kafka"
-	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 )
 
@@ -16,12 +14,11 @@ const codeOffsetOutOfRange = 1
 
 // recreated halts j when the destination topic is not the one that its identity was made for.
 func (l *lane) recreated(j *joiner, id kafka.TopicID) bool {
-	is := hex.EncodeToString(id[:])
-	if j.plan.TopicID == "" || id == (kafka.TopicID{}) || is == j.plan.TopicID {
+	is := id.String()
+	if j.plan.TopicID == "" || is == "" || is == j.plan.TopicID {
 		return false
 	}
-	j.e.p.Halt(mirror.CauseDestinationRecreated, fmt.Sprintf("destination topic %s was deleted and made anew: its id was %s, is %s",
-		j.e.dest.Topic, j.plan.TopicID, is), nil)
+	j.e.p.DestinationAnew(is)
 	j.settle()
 	return true
 }

@@ -128,8 +128,7 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 	}
 	from, logStart := j.plan.Position.Dest, int64(0)
 	if j.end < from {
-		j.e.p.Halt(mirror.CauseDestinationTruncated, fmt.Sprintf("%s lost acknowledged records of %s/%d: they ended at offset %d, the log ends at %d",
-			l.sink.cluster.Name(), j.e.dest.Topic, j.e.dest.Partition, from, j.end), nil)
+		j.e.p.DestinationGone(j.end)
 		j.settle()
 		return nil
 	}
