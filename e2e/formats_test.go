@@ -134,7 +134,8 @@ func beyondPosition(t *testing.T, from, to *kafka.Cluster, group, topic string) 
 // requireSameRecords holds the destination against what was written, offsets included: nothing was ever deleted.
 func requireSameRecords(t *testing.T, from, to *kafka.Cluster, topic oldTopic, n int) {
 	t.Helper()
-	source, got := readEntries(t, from, topic.name), readAll(t, to, topic.name)
+	source := readEntries(t, from, topic.name)
+	got, _ := readAll(t, to, topic.name, 0)
 	if len(source) != n || len(got) != n {
 		t.Fatalf("%s: the source holds %d records, the destination %d; want %d", topic.name, len(source), len(got), n)
 	}
@@ -182,7 +183,7 @@ type oldEntry struct {
 // library cannot read all of what old brokers wrote.
 func readEntries(t *testing.T, c *kafka.Cluster, topic string) (entries []oldEntry) {
 	t.Helper()
-	walkLog(t, c, topic, func(p *kmsg.FetchResponseTopicPartition) int64 {
+	walkLog(t, c, topic, 0, func(p *kmsg.FetchResponseTopicPartition) int64 {
 		for raw := p.RecordBatches; len(raw) > 16; {
 			size := 12 + int(binary.BigEndian.Uint32(raw[8:]))
 			if size > len(raw) {
@@ -205,21 +206,21 @@ func readEntries(t *testing.T, c *kafka.Cluster, topic string) (entries []oldEnt
 	return entries
 }
 
-// readAll returns the records of the first partition of a topic.
-func readAll(t *testing.T, c *kafka.Cluster, topic string) (records []*kgo.Record) {
+// readAll returns the records of a partition, and its end offset.
+func readAll(t *testing.T, c *kafka.Cluster, topic string, partition int32) (records []*kgo.Record, end int64) {
 	t.Helper()
-	decoding := kgo.ProcessFetchPartitionOpts{Topic: topic, KeepControlRecords: true}
-	walkLog(t, c, topic, func(p *kmsg.FetchResponseTopicPartition) int64 {
+	decoding := kgo.ProcessFetchPartitionOpts{Topic: topic, Partition: partition, KeepControlRecords: true}
+	end = walkLog(t, c, topic, partition, func(p *kmsg.FetchResponseTopicPartition) int64 {
 		fetched, next := kgo.ProcessFetchPartition(decoding, p, kgo.DefaultDecompressor(), nil)
 		must(t, fetched.Err)
 		records, decoding.Offset = append(records, fetched.Records...), next
 		return next
 	})
-	return records
+	return records, end
 }
 
-// walkLog fetches the first partition of a topic from its beginning to its end; take returns the offset to go on at.
-func walkLog(t *testing.T, c *kafka.Cluster, topic string, take func(*kmsg.FetchResponseTopicPartition) int64) {
+// walkLog fetches a partition from its beginning to its end, which it returns; take returns the offset to go on at.
+func walkLog(t *testing.T, c *kafka.Cluster, topic string, partition int32, take func(*kmsg.FetchResponseTopicPartition) int64) int64 {
 	t.Helper()
 	client, err := c.Client()
 	must(t, err)
@@ -228,23 +229,24 @@ func walkLog(t *testing.T, c *kafka.Cluster, topic string, take func(*kmsg.Fetch
 	must(t, err)
 	metadata, err := c.Admin().Metadata(within(t, time.Minute), topic)
 	must(t, err)
-	for at := int64(0); at < ends[0]; {
-		next := take(fetchRaw(t, client, metadata.Topics[topic].ID, topic, at))
+	for at := int64(0); at < ends[partition]; {
+		next := take(fetchRaw(t, client, metadata.Topics[topic].ID, topic, partition, at))
 		if next <= at {
-			t.Fatalf("read %s: nothing at offset %d of %d", topic, at, ends[0])
+			t.Fatalf("read %s: nothing at offset %d of %d", topic, at, ends[partition])
 		}
 		at = next
 	}
+	return ends[partition]
 }
 
-func fetchRaw(t *testing.T, client *kgo.Client, id [16]byte, topic string, offset int64) *kmsg.FetchResponseTopicPartition {
+func fetchRaw(t *testing.T, client *kgo.Client, id [16]byte, topic string, partition int32, offset int64) *kmsg.FetchResponseTopicPartition {
 	t.Helper()
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = 500, 1, 8<<20
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = topic, id
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.FetchOffset, rp.PartitionMaxBytes = offset, 8<<20
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes = partition, offset, 8<<20
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	answer, err := client.Broker(1).Request(within(t, time.Minute), req)

@@ -61,8 +61,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	// Records of every age are test data, not rubbish; and brokers look for producers to forget every second, so that the
-	// ones that may be forgotten are.
-	properties := map[string]string{"log.retention.ms": "-1", "producer.id.expiration.check.interval.ms": "1000"}
+	// ones that may be forgotten are. The cleaner looks for work every second, too.
+	properties := map[string]string{"log.retention.ms": "-1", "producer.id.expiration.check.interval.ms": "1000", "log.cleaner.backoff.ms": "1000"}
 	stage.edge.options = kafka.Options{Properties: properties}
 	stage.second.options = kafka.Options{Proxy: true, Properties: properties}
 	stage.region.options = kafka.Options{Nodes: 3, Proxy: true, Properties: properties}

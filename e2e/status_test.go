@@ -23,10 +23,15 @@ type linkStatus struct {
 }
 
 type topicStatus struct {
-	Topic      string            `json:"topic"`
-	State      string            `json:"state"`
-	LagRecords *int64            `json:"lag_records"`
-	Problem    string            `json:"problem"` // why partitions are missing
+	Topic      string `json:"topic"`
+	State      string `json:"state"`
+	LagRecords *int64 `json:"lag_records"`
+	Problem    string `json:"problem"` // why partitions are missing
+	Warning    string `json:"warning"`
+
+	ReplicatedThrough *time.Time `json:"replicated_through"`
+	TombstoneDeadline *time.Time `json:"tombstone_deadline"`
+
 	Partitions []partitionStatus `json:"partitions"`
 }
 
@@ -38,6 +43,7 @@ type partitionStatus struct {
 	NextOffset      *int64 `json:"next_offset"`
 	CommittedOffset *int64 `json:"committed_offset"`
 	SourceEndOffset *int64 `json:"source_end_offset"`
+	HeldBack        *int64 `json:"held_back"`
 	Error           string `json:"error"`
 	NextStep        string `json:"next_step"`
 }

@@ -10,7 +10,7 @@ import (
 
 // policiesEvery is how often the sources' settings are read again. The cleaner needs at least log.cleaner.backoff.ms (15 s)
 // and a rolled segment to begin with a topic whose policy has changed.
-const policiesEvery = 20 * time.Second
+const policiesEvery = 10 * time.Second
 
 // Policy is how a source cleans the log of a topic.
 type Policy struct {
