@@ -16,5 +16,7 @@ func networkFaults() []trial {
 		{id: "N3", fault: "storm of resets, sliced streams, connections that die after 300 KiB", expected: "retried, nothing doubled", fast: true, run: resetStorm},
 		{id: "N4", fault: "300 ms and 10 Mbit/s", expected: "80 % of the line used", run: longThinLine},
 		{id: "N5", fault: "large packets vanish", expected: "an alarm within 60 s, no hang", run: largePacketsLost},
+		{id: "N6", fault: "name lookup fails, then means another address", expected: "looked up again within 60 s", run: nameMoves},
+		{id: "N7", fault: "certificate expires, its authority changes, the handshake falls silent", expected: "an alarm; no restart", run: certificateRotated},
 	}
 }

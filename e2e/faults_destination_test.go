@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"tributary/e2e/kafka"
 	"tributary/e2e/load"
 )
@@ -17,28 +19,37 @@ func destinationFaults() []trial {
 		{id: "R1", fault: "each broker killed in turn", expected: "idempotent retry", run: rollingKill},
 		{id: "R2", fault: "controller killed", expected: "as R1, a pause of 60 s at most", run: controllerKilled},
 		{id: "R3", fault: "too few replicas in sync for minutes", expected: "positions stand still, memory is flat, drains afterwards", run: tooFewInSync},
+		{id: "R4", fault: "all replicas lost after the acknowledgement", expected: "halts at the next join; the range is named", other: "`TestLosses` (destination_truncated)"},
+		{id: "R5", fault: "disk of the destination full", expected: "as R3", run: destinationDiskFull},
+		{id: "R6", fault: "rights or password at the destination revoked, and restored", expected: "an alarm within 30 s, goes on within 60 s without a restart", run: rightsRevoked},
 		{id: "R7", fault: "destination topic missing, create: false", expected: "that topic alone waits, named within 30 s", fast: true, run: topicMissing},
 		{id: "R8", fault: "destination has fewer partitions than the source", expected: "grown, mapped or refused before the first write; never dropped", fast: true, run: fewerPartitions},
+		{id: "R9", fault: "destination topic deleted and recreated", expected: "halts within 30 s", other: "`TestLosses`"},
 		{id: "R10", fault: "LogAppendTime at the destination", expected: "a warning at the start; all else kept", fast: true, run: appendTime},
 		{id: "R11", fault: "appended, and the acknowledgement lost", expected: "0 doubled by the sequence", fast: true, run: acknowledgementsLost},
 		{id: "R12", fault: "mirror killed while an early batch is not acknowledged and later ones are", expected: "the position covers the acknowledged prefix alone", run: killedWithGaps},
+		{id: "R13", fault: "transaction coordinator moves in mid-commit", expected: "retry, or abort and replay", other: "there is no transactional mode: the mirror uses no transactions"},
+		{id: "R14", fault: "mirror killed inside a transaction", expected: "aborted by the next incarnation", other: "as R13"},
 		{id: "R15", fault: "a frozen copy of the mirror wakes and goes on sending", expected: "0 records of the zombie doubled", run: zombieWakes},
+		{id: "R16", fault: "delayed EndTxn and AddPartitions", expected: "later transactions untouched", other: "as R13"},
 		{id: "R17", fault: "destination at 10 KB/s; quota of the broker", expected: "backpressure, memory flat", run: slowDestination},
 		{id: "R18", fault: "destination away while the source grows by 1 GB", expected: "memory in its budget, drains faster than 1.5 times the ingest", run: longOutage},
+		{id: "R19", fault: "saved positions lost, tampered with, or of an older epoch", expected: "no guess; halts within 30 s", other: "`TestLosses` (position_lost)"},
+		{id: "R20", fault: "a stranger writes to the destination topic", expected: "mirror verify names every such record", fast: true, run: stranger},
 	}
 }
 
 func rollingKill(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-r1", stage.edge.get(t), stage.region.get(t), 4)
 	nodes := r.to.Nodes()
-	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 15), func(i int) strike {
+	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 6), func(i int) strike {
 		return kills("broker killed", 3*time.Second, r.to, func(context.Context) (*kafka.Node, error) { return nodes[i%len(nodes)], nil })
 	})...)
 }
 
 func controllerKilled(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-r2", stage.edge.get(t), stage.region.get(t), 4)
-	e.endure(t, r, ordinaryTraffic, repeated(whole(1, 10), func(int) strike {
+	e.endure(t, r, ordinaryTraffic, repeated(whole(1, 4), func(int) strike {
 		s := kills("controller killed", 3*time.Second, r.to, r.to.Controller)
 		s.recovers = time.Minute
 		return s
@@ -320,4 +331,27 @@ func longOutage(t *testing.T, e *evidence) {
 	}
 	r.host.stop(t)
 	e.exact(t, r)
+}
+
+// stranger writes into the mirrored topic at the destination, which the checker must name, record by record.
+func stranger(t *testing.T, e *evidence) {
+	r := newRoute(t, "fault-r20", stage.edge.get(t), stage.home.get(t), 2)
+	r.host.start(t)
+	r.produce(t, load.Spec{Partitions: 2, Records: 5000, Seed: 20})
+	r.awaitCopied(t, 30*time.Second)
+	if report := r.verify(t); report.aliens() != 0 || report.Verdict != "equal" {
+		t.Fatalf("before the stranger: got %+v", report)
+	}
+	client, err := r.to.Client(kgo.DefaultProduceTopic(r.topic))
+	must(t, err)
+	defer client.Close()
+	for i := range 7 {
+		must(t, client.ProduceSync(within(t, 30*time.Second), kgo.StringRecord(fmt.Sprintf("stranger %d", i))).FirstErr())
+	}
+	report := r.verify(t)
+	if report.aliens() != 7 || report.Verdict != "different" {
+		t.Errorf("after 7 records of a stranger: got %+v", report)
+	}
+	e.fired("7 records of a stranger, %d named by mirror verify", report.aliens())
+	r.host.stop(t)
 }

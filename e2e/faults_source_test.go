@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,11 +17,25 @@ import (
 func sourceFaults() []trial {
 	return []trial{
 		{id: "E1", fault: "edge broker killed and restarted", expected: "resumes in place within 30 s", fast: true, run: edgeCrash},
+		{id: "E2", fault: "power cut at the edge: acknowledged records gone, offsets used again", expected: "found by the leader epoch; every new record arrives", other: "`TestLosses`"},
+		{id: "E3", fault: "disk of the edge full", expected: "an alarm within 30 s; goes on by itself", run: sourceDiskFull},
+		{id: "E4", fault: "group offsets lost", expected: "never the latest offset", other: "`TestLosses`"},
+		{id: "E5", fault: "edge host reimaged", expected: "refused, 0 records under the old identity", other: "`TestLosses`"},
+		{id: "E6", fault: "retention overtakes the mirror", expected: "halts and names the exact range", other: "`TestLosses`"},
+		{id: "E7", fault: "source topic deleted and recreated", expected: "halts within 30 s, 0 records of the new log missed", other: "`TestLosses`"},
+		{id: "E8", fault: "unclean leader election", expected: "as E2", other: "`TestLosses`"},
 		{id: "E9", fault: "partitions added under traffic", expected: "found within 60 s, from their first record", fast: true, run: partitionsAdded},
 		{id: "E10", fault: "transactional source, 30 % aborted", expected: "exactly the committed records; the lag ends at 0", fast: true, run: abortedTransactions},
 		{id: "E11", fault: "a transaction stays open", expected: "waits and says for what within 60 s", run: openTransaction},
+		{id: "E12", fault: "compaction while mirroring, tombstones", expected: "the last value of every key is equal", other: "`TestCompactedTopics`"},
+		{id: "E13", fault: "message formats v0 and v1", expected: "written as v2, 0 lost", other: "`TestOldFormats`"},
+		{id: "E14", fault: "a flipped byte in a segment", expected: "halts and names the offset; others go on", other: "`TestLosses`"},
+		{id: "E15", fault: "record over the destination's limit", expected: "halts within 30 s; others go on", fast: true, run: tooLarge},
 		{id: "E17", fault: "null and empty keys, values and headers, 1,000 headers, repeated headers, bytes that are no UTF-8", expected: "same bytes", fast: true, run: oddRecords},
+		{id: "E18", fault: "timestamps from -1 to ten years ahead", expected: "kept; what the destination refuses halts within 30 s at less than 20 % of a core", run: inTheFuture},
+		{id: "E19", fault: "2,000 topics, include *", expected: "steady within 60 s; internal topics are never mirrored", run: manyTopics},
 		{id: "E20", fault: "source topic deleted for good", expected: "named within 30 s; other topics go on", run: sourceDeleted},
+		{id: "E20b", fault: "rights or password at the source revoked, and restored", expected: "an alarm within 30 s; goes on without a restart", run: readRightRevoked},
 	}
 }
 
@@ -186,4 +201,70 @@ func (r *route) reason(t *testing.T) string {
 		}
 	}
 	return "all well"
+}
+
+// manyTopics mirrors everything there is at a source with as many topics as its small broker carries.
+func manyTopics(t *testing.T, e *evidence) {
+	from := kafka.New(t, kafka.Options{HeapMB: 768, Properties: map[string]string{"log.index.size.max.bytes": "4096"}})
+	to := kafka.New(t, kafka.Options{HeapMB: 768, Properties: map[string]string{"log.index.size.max.bytes": "4096"}})
+	n := whole(100, 2000)
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("many-%04d", i)
+	}
+	for some := range slices.Chunk(names, 100) {
+		_, err := from.Admin().CreateTopics(within(t, 2*time.Minute), 1, 1, nil, some...)
+		must(t, err)
+	}
+	r := &route{from: from, to: to, topic: names[n/2], host: newHost(t, between("many", from, to, "*"))}
+	report := r.produce(t, load.Spec{Partitions: 1, Records: 1000, Seed: 19})
+	begun := time.Now()
+	r.host.start(t)
+	eventually(t, 5*time.Minute, "all topics are caught up", func(ctx context.Context) error {
+		report, err := r.host.status(ctx)
+		if err != nil {
+			return err
+		}
+		topics := report.Links[0].Topics
+		for _, topic := range topics {
+			if topic.State != "caught_up" {
+				return fmt.Errorf("%s is %s", topic.Topic, topic.State)
+			}
+		}
+		if len(topics) != n {
+			return fmt.Errorf("%d topics, want %d", len(topics), n)
+		}
+		return nil
+	})
+	steady := time.Since(begun)
+	r.awaitCopied(t, time.Minute)
+	all := internalTopics(t, from)
+	if copied := internalTopics(t, to); len(all) == 0 || len(copied) > 0 {
+		t.Errorf("internal topics: the source has %v, the destination %v; want some, and none", all, copied)
+	}
+	watching, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	samples, err := load.Processes(watching, r.host.run.pid(), time.Second)
+	must(t, err)
+	share := samples.CPU().Seconds() / samples[len(samples)-1].At.Sub(samples[0].At).Seconds()
+	e.fired("%d topics steady after %v, then %.1f %% of a core and %d MiB; %v was there and stayed", n, steady.Round(time.Second), 100*share, samples.PeakRSSBytes()>>20, all)
+	e.note("the catalogue asks for 10,000; brokers of this size on two cores carry these")
+	if steady > time.Minute || share > 0.1 || samples.PeakRSSBytes() > 512<<20 {
+		t.Errorf("got steady after %v, %.0f %% of a core, %d MiB; want at most 1m, 10 %% and 512 MiB", steady, 100*share, samples.PeakRSSBytes()>>20)
+	}
+	r.host.stop(t)
+	e.exact(t, r, report)
+}
+
+// internalTopics returns the names that begin with two underscores.
+func internalTopics(t *testing.T, c *kafka.Cluster) (names []string) {
+	t.Helper()
+	topics, err := c.Admin().ListTopicsWithInternal(t.Context())
+	must(t, err)
+	for _, name := range topics.Names() {
+		if strings.HasPrefix(name, "__") {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
+	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func (l *layout) properties(b *broker, dir string, ensemble *ZooKeeper) map[stri
 	security := []string{directListener + ":PLAINTEXT"}
 	if l.options.Proxy {
 		listen = append(listen, proxiedListener+"://"+b.proxied)
-		advertise = append(advertise, proxiedListener+"://"+b.proxy)
+		advertise = append(advertise, proxiedListener+"://"+renamed(b.proxy, l.options.ProxyHost))
 		security = append(security, proxiedListener+":PLAINTEXT")
 	}
 	id := strconv.Itoa(int(b.id))
@@ -79,6 +80,15 @@ func (l *layout) properties(b *broker, dir string, ensemble *ZooKeeper) map[stri
 	p["log.dirs"] = filepath.Join(dir, dataName)
 	maps.Copy(p, l.options.Properties)
 	return p
+}
+
+// renamed returns an address with another host, or as it is where that is empty.
+func renamed(address, host string) string {
+	_, port, err := net.SplitHostPort(address)
+	if host == "" || err != nil {
+		return address
+	}
+	return net.JoinHostPort(host, port)
 }
 
 func (l *layout) voters() string {

@@ -27,6 +27,10 @@ type Options struct {
 	// Proxy puts a Proxy in front of each broker, and lets the brokers advertise its address.
 	Proxy bool
 
+	// ProxyHost is the name under which brokers advertise their proxies, for tests of name lookup; empty means their
+	// address.
+	ProxyHost string
+
 	// Dir is the directory for configuration, data and logs; it must be empty or absent, and stays after Stop. Empty
 	// means a temporary directory that Stop removes.
 	Dir string
