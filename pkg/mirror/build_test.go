@@ -80,7 +80,7 @@ func (e entry) bytes() batch.Batch {
 	be := binary.BigEndian
 	be.PutUint64(b[0:], uint64(e.base))
 	be.PutUint32(b[8:], uint32(len(b)-12))
-	be.PutUint32(b[12:], 7) // leader epoch
+	be.PutUint32(b[12:], testEpoch)
 	b[16] = 2
 	be.PutUint16(b[21:], e.attrs)
 	be.PutUint32(b[23:], uint32(e.next()-e.base-1))

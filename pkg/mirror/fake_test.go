@@ -356,14 +356,17 @@ type bench struct {
 	id     protocol.Identity
 }
 
-const testProducer = 42
+const (
+	testProducer = 42
+	testEpoch    = 7 // source leader epoch of the test's batches
+)
 
 // newBench returns a bench whose pipeline has begun at offset 0 but not joined.
 func newBench(t testing.TB, change func(*LinkConfig, *Limits, *protocol.Identity)) *bench {
 	b := &bench{t: t, source: newFakeSource(nil), sink: newFakeSink(nil), lease: &fakeLease{}, events: &fakeEvents{}, budget: NewBudget(64 << 20)}
 	cfg := LinkConfig{Name: "link", From: "edge", To: "region"}
 	limits := Limits{MaxBatchBytes: 1 << 20}
-	b.id = protocol.Identity{ProducerID: testProducer, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, DestEpoch: -1}}
+	b.id = protocol.Identity{ProducerID: testProducer, SourceEpochs: testEpoch + 1, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, DestEpoch: -1}}
 	if change != nil {
 		change(&cfg, &limits, &b.id)
 	}

@@ -72,7 +72,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case !p.active() || !p.joined || p.turning || p.ending != nil || p.suspicion != nil || time.Since(p.shortSeen) < shortSourcePause:
+	case !p.active() || !p.joined || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
 	case p.window.bytes > maxQueuedBytes:
 		a = Full
@@ -139,6 +139,9 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 			p.counters.RecordsDropped += int64(b.Count())
 		}
 		in.passOver(b)
+		return
+	}
+	if !in.foretold(b) {
 		return
 	}
 	p.counters.RecordsFetched += int64(b.Count())

@@ -67,8 +67,9 @@ type Link struct {
 	codec      batch.Codec
 	recompress bool
 
-	restarts chan *Pipeline // buffered for all pipelines there can be at once; see restart
-	suspects chan *Pipeline // the same; see suspect
+	restarts  chan *Pipeline // buffered for all pipelines there can be at once; see restart
+	suspects  chan *Pipeline // the same; see suspect
+	foretells chan *Pipeline // the same; see foreteller
 
 	mu       sync.Mutex
 	topics   map[string]*topic // guarded by mu
@@ -83,7 +84,8 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease,
 		cfg.Drain = defaultDrain
 	}
 	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
-		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
+		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
+		foretells: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
 }
 
 // Group is the consumer group at the source that holds the positions.
@@ -99,6 +101,7 @@ func (l *Link) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	wg.Go(func() { l.saver(work) })
 	wg.Go(func() { l.restarter(work) })
+	wg.Go(func() { l.foreteller(work) })
 	wg.Go(func() { l.ticker(work) })
 	wg.Go(func() { l.looker(work) })
 	wg.Go(func() { l.watchPolicies(work) })

@@ -69,6 +69,7 @@ type Pipeline struct {
 	shortSince time.Time // since when the source shows fewer records than the destination has
 	stable     int64     // last stable offset as of the last good fetch, notKnown before one
 	feeding    bool      // a response is being taken in
+	foretell   int32     // newest source leader epoch met, to be stored before its records are sent
 
 	// Writing.
 	window     window
@@ -138,6 +139,7 @@ func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool)
 func (p *Pipeline) startAt(id protocol.Identity, at protocol.Position, saved bool) {
 	same := at.Source == p.position.Source
 	p.identity, p.position, p.sourceID = id, at, topicID(id.SourceTopicID)
+	p.foretell = -1
 	p.uncounted = id.Compacted || p.link.atLeastOnce()
 	if saved {
 		p.saved = at

@@ -90,7 +90,7 @@ func newWorld(t *testing.T, seed uint64, uncounted bool, budget *Budget, link *L
 	w.ages = w.rnd.IntN(3)
 	w.broker = newBroker(func(stamp int64) bool { return stamp < time.Now().Add(-testExpiry).UnixMilli() })
 	w.makeLog()
-	w.newest = protocol.Identity{ProducerID: testProducer, Compacted: uncounted, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, Sequence: wrapBase, DestEpoch: -1}}
+	w.newest = protocol.Identity{ProducerID: testProducer, Compacted: uncounted, SourceEpochs: testEpoch + 1, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, Sequence: wrapBase, DestEpoch: -1}}
 	if uncounted {
 		w.newest.Base.Sequence, w.newest.Epoch = 0, -1
 	}

@@ -71,6 +71,10 @@ type Identity struct {
 	DestPartition int32    `json:"dest_partition"`
 	ProducerID    int64    `json:"producer_id"`
 	Base          Position `json:"base"` // where the partition began
+	// One more than the newest leader epoch of the source under which anything was sent, 0 when that is not known. It is
+	// stored before the first record of a newer epoch is sent (S1): what the destination holds beyond a position was read
+	// under an epoch below it, so a walk that meets a newer one has met a log that was cut.
+	SourceEpochs int32 `json:"source_epochs,omitempty"`
 	// Compacted sources only: the newest epoch handed out, and where the run that took it began (E1, E2).
 	Compacted bool  `json:"compacted,omitempty"`
 	Epoch     int16 `json:"epoch,omitempty"`
@@ -90,6 +94,13 @@ func (id Identity) Begin(saved Position, found bool) Position {
 	}
 	return p
 }
+
+// Foretold says whether records of a source leader epoch may be sent: the stored identity says that this may have happened.
+func (id Identity) Foretold(epoch int32) bool { return epoch < id.SourceEpochs }
+
+// Cut says, of a walk over records that the destination holds already, that a record of this source leader epoch cannot be
+// one of them: the source lost what was sent, and others stand at those offsets.
+func (id Identity) Cut(epoch int32) bool { return id.SourceEpochs > 0 && epoch >= id.SourceEpochs }
 
 // Exhausted says that no epoch is left for this producer, so that NextEpoch must not be called.
 func (id Identity) Exhausted() bool { return id.Epoch == math.MaxInt16 }

@@ -1,0 +1,128 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tributary/pkg/batch"
+	"tributary/pkg/mirror/protocol"
+)
+
+// foretold says whether the records of b may be sent, or passed over as sent. A source leader epoch is foretold: the
+// identity says that records of it may be at the destination, before any is (rule S1; the explorer's source is never cut, so tests here stand for it). So when the destination holds
+// records beyond the position and the source shows a newer epoch in their place, they are not the same records: the source
+// was cut after they were read, as a host's power cut does that takes the saved position along.
+func (in *Intake) foretold(b batch.Batch) bool {
+	p, epoch := in.p, b.LeaderEpoch()
+	switch {
+	case p.uncounted || p.identity.Foretold(epoch):
+		return true
+	case p.skip > 0 && p.identity.Cut(epoch):
+		p.generation++ // the rest of the response is of the new log too
+		p.stable = notKnown
+		p.end(ending{cause: CauseTruncated, cut: b.BaseOffset(), to: notKnown, from: notKnown, resume: b.BaseOffset(),
+			why: fmt.Sprintf("the source's log was cut at offset %d and written anew under leader epoch %d, while the destination holds the records of %d offsets from there on that the source no longer has", b.BaseOffset(), epoch, p.next+p.skip-b.BaseOffset())})
+		return false
+	case p.skip > 0: // a rebuilt identity does not know
+		return true
+	}
+	if in.flush() {
+		p.foretell = epoch
+		p.generation++ // the rest of the response comes again
+		p.link.foretells <- p
+	}
+	return false
+}
+
+// foretelling says that reading waits until the identity is stored.
+func (p *Pipeline) foretelling() bool {
+	return p.foretell >= 0 && !p.identity.Foretold(p.foretell)
+}
+
+// foreteller stores the source leader epochs that pipelines have met, those of a topic together.
+func (l *Link) foreteller(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case p := <-l.foretells:
+			met := map[string][]*Pipeline{p.source.Topic: {p}}
+			for range len(l.foretells) {
+				p := <-l.foretells
+				met[p.source.Topic] = append(met[p.source.Topic], p)
+			}
+			for topic, list := range met {
+				l.foretellAll(ctx, topic, list)
+			}
+		}
+	}
+}
+
+// foretellAll stores the epochs that the partitions of one topic wait for, and lets them read on.
+func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) {
+	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
+		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
+		err := l.storeEpochs(bounded, topic, list)
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConflict) { // else another member wrote: once more, on top of that
+			l.log.Warn("source leader epochs not stored", "topic", topic, "err", err)
+			for _, p := range list {
+				p.SourceTrouble(fmt.Sprintf("a new leader epoch of the source is not stored: %v", err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+	for _, p := range list {
+		l.source.Wake(p)
+	}
+}
+
+func (l *Link) storeEpochs(ctx context.Context, topic string, list []*Pipeline) error {
+	ids, err := l.store.Read(ctx, l.cfg.Name, topic)
+	if err != nil {
+		return err
+	}
+	stored := make([]protocol.Identity, len(list))
+	for i, p := range list {
+		epoch, producer := p.toForetell()
+		id, ok := ids.Partitions[p.source.Partition]
+		if !ok || id.ProducerID != producer {
+			return fmt.Errorf("identity of %s/%d is not in the store any more", topic, p.source.Partition)
+		}
+		id.SourceEpochs = max(id.SourceEpochs, epoch+1)
+		ids.Partitions[p.source.Partition], stored[i] = id, id
+	}
+	if err := l.store.Update(ctx, l.cfg.Name, topic, ids); err != nil {
+		return err
+	}
+	for i, p := range list {
+		p.toldEpochs(stored[i])
+	}
+	return nil
+}
+
+// toForetell returns the epoch to be stored, and the producer id of the identity to store it in.
+func (p *Pipeline) toForetell() (epoch int32, producer int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.foretell, p.identity.ProducerID
+}
+
+// toldEpochs takes over what was stored.
+func (p *Pipeline) toldEpochs(id protocol.Identity) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.identity.ProducerID == id.ProducerID {
+		p.identity.SourceEpochs = max(p.identity.SourceEpochs, id.SourceEpochs)
+		p.sourceTrouble = ""
+	}
+}
