@@ -37,6 +37,7 @@ type Watcher struct {
 	topics   *mirror.Catalog
 	err      error
 	changed  chan struct{} // closed when metadata or err changes
+	asked    time.Time     // when what is known was asked for
 	answered time.Time
 }
 
@@ -75,6 +76,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) refresh(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
+	asked := time.Now()
 	md, err := w.cluster.Metadata(bounded)
 	if ctx.Err() != nil {
 		return nil
@@ -96,7 +98,7 @@ func (w *Watcher) refresh(ctx context.Context) error {
 		}
 		return err
 	}
-	w.answered = time.Now()
+	w.asked, w.answered = asked, time.Now()
 	if before == nil && w.metadata != nil && reflect.DeepEqual(md, w.metadata) {
 		return nil
 	}
@@ -141,6 +143,13 @@ func (w *Watcher) Answered() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.answered
+}
+
+// Asked is when what is known was asked for; zero when nothing is known. It was true at that time or later.
+func (w *Watcher) Asked() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
 }
 
 // Leader returns the leader of a partition and the topic's id; ok is false while there is none.

@@ -216,6 +216,7 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 	if n < smallResponse {
 		buf.Settle()
 	}
+	f.lane.byName.Store(f.encoder.version < byIDVersion)
 	f.walker.begin(buf.Bytes[:n], f.encoder.version, f.encoder.correlation)
 	in := taker{f, buf, -1}
 	for f.walker.have < n {

@@ -24,6 +24,8 @@ const (
 	coldAfter         = 10 * time.Second // without records a partition moves to the cold fetch
 	manyPartitions    = 1000             // with more than that in a fetch, fetches are at least crowdPause apart
 	crowdPause        = 5 * time.Millisecond
+	nameTrust         = time.Second            // see trusted
+	namePause         = 50 * time.Millisecond  // for the id to be asked
 	errorPause        = 250 * time.Millisecond // of a partition that answered with an error
 )
 
@@ -32,6 +34,7 @@ type entry struct {
 	p    *mirror.Pipeline
 	tp   mirror.TopicPartition
 	lane atomic.Pointer[lane]
+	good atomic.Int64 // when it last answered without an error, ns since 1970; see trusted
 
 	taking sync.Mutex // held while a response's batches are handed to p
 	gone   bool       // guarded by taking: detached
@@ -40,6 +43,7 @@ type entry struct {
 	cold     bool      // in the cold fetch
 	lastData time.Time // when records came last
 	retryAt  time.Time // after an error
+	doubted  time.Time // when it answered with an error last
 
 	largest int // owned by the fetcher that has it: bytes of the largest recent batch
 }
@@ -51,6 +55,7 @@ type lane struct {
 	broker int32
 	hot    *fetcher
 	cold   *fetcher
+	byName atomic.Bool // the broker knows no topic ids in fetches
 
 	mu      sync.Mutex
 	members []*entry // guarded by mu
@@ -149,10 +154,25 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 			e.retryAt, wait = now.Add(errorPause), min(wait, errorPause)
 			continue // made anew: the offset means nothing there. The link sees the same, and halts it
 		}
+		if l.byName.Load() && id != (kafka.TopicID{}) && !l.trusted(e, now) {
+			l.source.Refresh()
+			e.retryAt, wait = now.Add(namePause), min(wait, namePause)
+			continue
+		}
 		e.cold = cold
 		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation})
 	}
 	return list, wait
+}
+
+// trusted says that a name still means the topic that it meant. Where a fetch cannot name the id, a topic that was made anew
+// goes on at the old offset as if nothing had happened. While one fetch follows the other that cannot be: a deletion answers
+// an open fetch with an error. After an error, or a pause, the id must have been asked again, and just before.
+func (l *lane) trusted(e *entry, now time.Time) bool {
+	if now.Sub(time.Unix(0, e.good.Load())) < nameTrust {
+		return true
+	}
+	return l.source.Asked().After(e.doubted) && now.Sub(l.source.Answered()) < nameTrust
 }
 
 // heard notes that records of e came, which makes it hot; warm says that it was cold before.
@@ -169,6 +189,8 @@ func (l *lane) failed(e *entry, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.retryAt, e.cold, e.lastData = now.Add(errorPause), false, now
+	e.doubted = now
+	e.good.Store(0)
 }
 
 // thaw makes the cold ones hot when the cold fetch broke: nobody asks for them at the moment.

@@ -42,6 +42,7 @@ func (t *taker) partition(h *partitionHead) bool {
 		return false
 	}
 	t.at = k
+	a.e.good.Store(time.Now().UnixNano())
 	if h.bytes > 0 {
 		if f.lane.heard(a.e, time.Now()) {
 			signal(f.lane.hot.wake)
