@@ -1,7 +1,7 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e e2e-full faults soak bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full faults soak bench verify-bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
@@ -39,8 +39,13 @@ bench: build                    ## cost and speed beside MirrorMaker 2, franz-go
 	$(GO) run ./e2e/kafka/provision
 	$(GO) run ./e2e/bench
 
+verify-bench: build             ## mirror verify on 50 million records: rate and peak memory
+	$(GO) run ./e2e/kafka/provision
+	VERIFY_BENCH=50000000 $(GO) test -count=1 -timeout 30m -run '^TestVerifyBench$$' -v ./e2e
+
 fuzz:                           ## every fuzz target for a minute
-	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics journal:FuzzJournal status:FuzzAdminRequest mirror/protocol:FuzzParsePosition; do \
+	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics journal:FuzzJournal status:FuzzAdminRequest mirror/protocol:FuzzParsePosition \
+		verify:FuzzCanonical verify:FuzzRecords verify:FuzzReport; do \
 		$(GO) test -run xxx -fuzz "$${t#*:}$$" -fuzztime 1m "./pkg/$${t%:*}" || exit 1; done
 
 clean:

@@ -96,10 +96,10 @@ func (v *Verifier) alignPair(ctx context.Context, s *scanner, d *digester, u *un
 	sourceCut, destinationCut := v.cut(from), v.cut(to) || v.late(u)
 	if i, j, ok := meet(first, there); ok {
 		if sourceCut {
-			to.within.from = there[max(0, j-i)].offset
+			to.within.from = there[j].offset
 		}
 		if destinationCut {
-			from.within.from = first[max(0, i-j)].offset
+			from.within.from = first[i].offset
 		}
 		return nil
 	}
@@ -171,7 +171,7 @@ func (v *Verifier) find(ctx context.Context, s *scanner, d *digester, u *unit, a
 			return 0, false, err
 		}
 		if h.end() {
-			return max(h.offset, in.within.from), true, nil
+			return h.offset, true, nil
 		}
 	}
 	return 0, false, nil
@@ -179,25 +179,25 @@ func (v *Verifier) find(ctx context.Context, s *scanner, d *digester, u *unit, a
 
 // hunt looks for anchors in a stream of records.
 type hunt struct {
-	place  map[print128]int // of an anchor
-	offset int64            // where the first anchor is, or would be
+	wanted map[print128]bool // the anchors
+	offset int64             // where the first of them is: what is before it is older than the other side
 	hits   int
 	left   int // records until it is decided whether this is the place; 0 when none is in sight
 }
 
 func newHunt(anchors []anchor) *hunt {
-	h := &hunt{place: make(map[print128]int, len(anchors))}
-	for i := len(anchors) - 1; i >= 0; i-- {
-		h.place[anchors[i].print] = i
+	h := &hunt{wanted: make(map[print128]bool, len(anchors))}
+	for _, a := range anchors {
+		h.wanted[a.print] = true
 	}
 	return h
 }
 
 // see takes in the next record and says whether the place is found for sure.
 func (h *hunt) see(p print128, offset int64) bool {
-	i, hit := h.place[p]
+	hit := h.wanted[p]
 	if hit && h.left == 0 {
-		h.offset, h.hits, h.left = offset-int64(i), 0, nearCount
+		h.offset, h.hits, h.left = offset, 0, nearCount
 	}
 	if h.left == 0 {
 		return false
@@ -210,7 +210,7 @@ func (h *hunt) see(p print128, offset int64) bool {
 }
 
 // end says whether the place is found when no more records come.
-func (h *hunt) end() bool { return h.hits > 0 && 2*h.hits >= len(h.place) }
+func (h *hunt) end() bool { return h.hits > 0 && 2*h.hits >= len(h.wanted) }
 
 // alignTimes narrows a unit of several logs by time: what is older than the first whole minute that all of the cut logs
 // still hold is not compared. Contents cannot be used here, as records of different sources are mixed.

@@ -119,7 +119,7 @@ func sameName(topic string) (string, error) { return topic, nil }
 // compare runs a comparison of sources with a destination.
 func compare(t *testing.T, to *fake, sources []*fake, tune ...func(*Config)) *Report {
 	t.Helper()
-	cfg := Config{Name: "test", Destination: to.cluster, Timeout: time.Second, Dir: t.TempDir()}
+	cfg := Config{Name: "test", Destination: to.cluster, Timeout: 400 * time.Millisecond, Dir: t.TempDir()}
 	for _, s := range sources {
 		cfg.Sources = append(cfg.Sources, Source{Link: s.name, Cluster: s.cluster, Match: all, Rename: sameName})
 	}

@@ -129,7 +129,8 @@ type Report struct {
 
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
-	Bytes   int64     `json:"read_bytes"` // from both sides
+	Waited  float64   `json:"waited_seconds"` // of them, until the destination had what the sources held at the start
+	Bytes   int64     `json:"read_bytes"`     // from both sides
 	// PeakMemory is the greatest resident size of this process so far, in bytes; 0 where that is not known.
 	PeakMemory int64 `json:"peak_memory_bytes"`
 

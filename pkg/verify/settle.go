@@ -19,6 +19,7 @@ type arrival struct {
 	positions map[*log]int64
 	// growing says that the destination was still growing when the wait ended.
 	growing bool
+	waited  time.Duration
 }
 
 // pending says whether a record that is missing may be on its way: the mirror has not got to it yet.
@@ -34,7 +35,8 @@ func (a *arrival) pending(l *log, offset int64) bool {
 func (v *Verifier) settle(ctx context.Context, units []*unit) (*arrival, error) {
 	deadline := time.Now().Add(v.cfg.Timeout)
 	a := &arrival{}
-	quiet := time.Now()
+	window := min(quietAfter, v.cfg.Timeout/2)
+	begun, grew := time.Now(), time.Time{}
 	for {
 		// First the positions, then the destination's end: what they cover is below it.
 		a.positions = v.positions(ctx, units)
@@ -44,7 +46,7 @@ func (v *Verifier) settle(ctx context.Context, units []*unit) (*arrival, error) 
 		}
 		now := time.Now()
 		if grown {
-			quiet = now
+			grew = now
 		}
 		waiting, unknown := 0, 0
 		for _, u := range units {
@@ -55,8 +57,10 @@ func (v *Verifier) settle(ctx context.Context, units []*unit) (*arrival, error) 
 				}
 			}
 		}
-		a.growing = now.Sub(quiet) < min(quietAfter, v.cfg.Timeout/2)
-		if waiting == 0 || now.After(deadline) || waiting == unknown && !a.growing {
+		a.growing = now.Sub(grew) < window
+		quiet := !a.growing && now.Sub(begun) >= window
+		if waiting == 0 || now.After(deadline) || waiting == unknown && quiet {
+			a.waited = now.Sub(begun)
 			if waiting > 0 {
 				v.log.Debug("wait ended before all was there", "units", waiting, "growing", a.growing)
 			}

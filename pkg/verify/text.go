@@ -26,6 +26,9 @@ func (r *Report) Text() string {
 	}
 	line("  took         %v, %s records/s, %s read%s", time.Duration(r.Seconds*float64(time.Second)).Round(10*time.Millisecond),
 		grouped(int64(float64(r.Records+r.Destination)/max(r.Seconds, 0.001))), size(r.Bytes), memoryText(r.PeakMemory))
+	if r.Waited > 1 {
+		line("  waited       %.1f s of that for records under way", r.Waited)
+	}
 	for _, text := range r.Reasons {
 		line("not compared: %s", text)
 	}

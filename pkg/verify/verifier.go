@@ -107,7 +107,7 @@ func (v *Verifier) Run(ctx context.Context) (*Report, error) {
 	if err := v.describe(ctx, all); err != nil {
 		return nil, err
 	}
-	report.Bytes = v.progress.bytes.Load()
+	report.Bytes, report.Waited = v.progress.bytes.Load(), arrived.waited.Seconds()
 	report.conclude(v.cfg, all, v.notes, time.Since(started))
 	return report, nil
 }
