@@ -30,7 +30,7 @@ type verdict struct {
 	Altered     int64
 	Alien       int64
 	Pending     int64
-	Examples    []finding
+	Examples    []verifyFinding
 	Reasons     []string
 	Notes       []string
 	Seconds     float64
@@ -38,8 +38,8 @@ type verdict struct {
 	Peak        int64   `json:"peak_memory_bytes"`
 }
 
-// finding is one named record.
-type finding struct {
+// verifyFinding is one named record.
+type verifyFinding struct {
 	Kind        string
 	Source      *place
 	Destination *place
@@ -53,7 +53,7 @@ type place struct {
 }
 
 // String writes a finding as the tables of tests do; "-" stands for no record at that side.
-func (f finding) String() string {
+func (f verifyFinding) String() string {
 	text := f.Kind
 	for _, p := range []*place{f.Source, f.Destination} {
 		if p == nil {
