@@ -94,7 +94,7 @@ func (j *Journal) Record(e mirror.Event) {
 }
 
 // maxTextBytes bounds the text of an event: an error may quote what a broker sent.
-const maxTextBytes = 4 << 10
+const maxTextBytes = 2 << 10
 
 // clip returns text as far as there is room for it, ending with a whole character.
 func clip(text string) string {

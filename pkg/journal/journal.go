@@ -16,8 +16,10 @@ import (
 const (
 	// maxFileBytes is the size at which a file is put aside; there are two files at most.
 	maxFileBytes = 4 << 20
-	// maxQueued is how many events wait for a disk that does not take them.
-	maxQueued = 4096
+	// maxHeldBytes bounds the events that wait for a disk that does not take them.
+	maxHeldBytes = 4 << 20
+	// eventBytes is about what an event takes beside its text.
+	eventBytes = 512
 	// retryEvery is how often a disk that refused is tried again.
 	retryEvery = time.Second
 )
@@ -33,7 +35,8 @@ type Journal struct {
 
 	mu      sync.Mutex
 	queue   []entry // guarded by mu; in the order they happened
-	writing int     // guarded by mu: taken from queue, and not known to be on disk
+	waiting int     // guarded by mu: events that are not known to be on disk, those of queue included
+	held    int     // guarded by mu: about the bytes of these
 	dropped int64   // guarded by mu: since the process began
 	untold  int64   // guarded by mu: of dropped, those that no event tells of yet
 	failure error   // guarded by mu: why the last write failed, nil when it did not
@@ -48,6 +51,8 @@ type entry struct {
 	event Event
 	done  chan<- error // told once whether it is on disk; nil: nobody waits. It has room
 }
+
+func (e entry) size() int { return eventBytes + len(e.event.Text) }
 
 // New returns the journal in dir. Nothing is read or written before Run.
 func New(dir string, log *slog.Logger) *Journal {
@@ -88,12 +93,13 @@ func (j *Journal) enqueue(e entry) error {
 	switch {
 	case j.closed:
 		return errClosed
-	case len(j.queue)+j.writing >= maxQueued:
+	case j.held+e.size() > maxHeldBytes:
 		j.dropped++
 		j.untold++
 		return fmt.Errorf("write the journal in %s: %w", j.dir, errors.Join(errFull, j.failure))
 	}
 	j.queue = append(j.queue, e)
+	j.waiting, j.held = j.waiting+1, j.held+e.size()
 	select {
 	case j.wake <- struct{}{}:
 	default: // it is awake
@@ -111,7 +117,7 @@ type Stats struct {
 func (j *Journal) Stats() Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Stats{Waiting: len(j.queue) + j.writing, Dropped: j.dropped}
+	return Stats{Waiting: j.waiting, Dropped: j.dropped}
 }
 
 // Run writes events until ctx ends, then those that are left. It returns nil: a journal that cannot be written is logged
@@ -142,7 +148,7 @@ func (j *Journal) Run(ctx context.Context) error {
 func (j *Journal) flush() {
 	j.mu.Lock()
 	batch := j.queue
-	j.queue, j.writing = nil, len(j.queue)
+	j.queue = nil
 	if j.untold > 0 {
 		batch = append(batch, entry{event: Event{Time: time.Now().UTC(), Kind: KindDropped, Text: fmt.Sprintf("%d events were not kept", j.untold)}})
 	}
@@ -154,12 +160,13 @@ func (j *Journal) flush() {
 	err := j.out.write(batch, j.maxSize)
 	j.mu.Lock()
 	changed := (err == nil) != (j.failure == nil)
-	j.failure, j.writing = err, 0
+	j.failure = err
 	if err == nil {
 		j.last, j.untold = j.out.last, j.untold-told
 	} else {
 		j.queue = append(unasked(batch, told > 0), j.queue...)
 	}
+	j.count()
 	j.mu.Unlock()
 	answer(batch, err)
 	switch {
@@ -167,6 +174,14 @@ func (j *Journal) flush() {
 		j.log.Error("journal not written; copying goes on", "dir", j.dir, "err", err)
 	case changed:
 		j.log.Info("journal written again", "dir", j.dir)
+	}
+}
+
+// count takes stock of what waits, once nothing is being written.
+func (j *Journal) count() {
+	j.waiting, j.held = len(j.queue), 0
+	for _, e := range j.queue {
+		j.held += e.size()
 	}
 }
 
@@ -201,4 +216,5 @@ func (j *Journal) abandon() {
 		j.log.Error("events not kept", "dir", j.dir, "events", len(j.queue), "err", j.failure)
 	}
 	j.queue = nil
+	j.count()
 }

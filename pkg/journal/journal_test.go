@@ -204,15 +204,16 @@ func TestADiskThatRefuses(t *testing.T) {
 		if err := j.AddNow(t.Context(), Event{Kind: KindSkipRequested, Text: "refused"}); err == nil || !strings.Contains(err.Error(), "open the journal") {
 			t.Errorf("AddNow() = %v, want an error of the file", err)
 		}
-		for i := range maxQueued + 2 {
-			j.Add(Event{Kind: "x", Text: fmt.Sprint(i)})
+		const room = maxHeldBytes / (eventBytes + 5)
+		for i := range room + 2 {
+			j.Add(Event{Kind: "x", Text: fmt.Sprintf("%05d", i)})
 		}
 		time.Sleep(10 * retryEvery) // virtual: the writer tries again and again
 		synctest.Wait()
-		if got, want := j.Stats(), (Stats{Waiting: maxQueued, Dropped: 2}); got != want {
+		if got, want := j.Stats(), (Stats{Waiting: room, Dropped: 2}); got != want {
 			t.Errorf("while the disk refuses: got %+v, want %+v", got, want)
 		}
-		if err := j.AddNow(t.Context(), Event{}); !errors.Is(err, errFull) {
+		if err := j.AddNow(t.Context(), Event{Text: "12345"}); !errors.Is(err, errFull) {
 			t.Errorf("AddNow() = %v, want %v", err, errFull)
 		}
 		if n := strings.Count(log.String(), "journal not written"); n != 1 {
@@ -227,7 +228,7 @@ func TestADiskThatRefuses(t *testing.T) {
 			t.Errorf("afterwards: got %+v, want %+v", got, want)
 		}
 		got := texts(t, dir, 0, 2)
-		if want := fmt.Sprintf("%d:%d %d:3 events were not kept", maxQueued, maxQueued-1, maxQueued+1); got != want {
+		if want := fmt.Sprintf("%d:%05d %d:3 events were not kept", room, room-1, room+1); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		if !strings.Contains(log.String(), "journal written again") {

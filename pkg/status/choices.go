@@ -60,7 +60,7 @@ func accepted(link lag.Link, p lag.Partition) string {
 	case mirror.CauseWrongCluster:
 		return "takes the clusters as they are now; what only the old ones had never arrives"
 	case mirror.CausePositionLost:
-		return "goes on at a place that cannot be proven, if there is one: records may be missing or there twice"
+		return "goes on where it should if the source's log had no gaps, as the error says; records may be missing or there twice"
 	}
 	return fmt.Sprintf("goes on behind what %s has; what its log lacks before that stays lost", link.To)
 }
