@@ -122,6 +122,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership) error 
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal}
+	links := map[string]status.Link{}
 	for _, l := range cfg.Links {
 		link, err := p.link(l, budget, own)
 		if err != nil {
@@ -129,12 +130,13 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership) error 
 		}
 		p.links = append(p.links, link)
 		observed.Links = append(observed.Links, link.Status)
+		links[l.Name] = link
 	}
 	var err error
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
-	p.server, err = status.New(status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Journal: p.journal}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
+	p.server, err = status.New(status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: links, Journal: p.journal}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
 	return err
 }
 
