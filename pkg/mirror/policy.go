@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"tributary/pkg/mirror/protocol"
@@ -40,7 +39,7 @@ func (t *topic) notePolicy(policy Policy) {
 func (l *Link) watchPolicies(ctx context.Context) {
 	tick := time.NewTicker(policiesEvery)
 	defer tick.Stop()
-	trouble := ""
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,11 +47,10 @@ func (l *Link) watchPolicies(ctx context.Context) {
 		case <-tick.C:
 		}
 		err := l.followPolicies(ctx)
-		text := fmt.Sprint(err)
-		if err != nil && ctx.Err() == nil && text != trouble {
+		if err != nil && !failing && ctx.Err() == nil {
 			l.log.Warn("topic settings of the source not read again", "err", err)
 		}
-		trouble = text
+		failing = err != nil
 	}
 }
 
