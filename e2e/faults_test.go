@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +56,31 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		must(t, os.WriteFile(pagePath, []byte(page(results, string(before))), 0o644))
+	}
+}
+
+// The catalogue has every row of the design: each with a name of its own, and either made or accounted for.
+func TestFaultsAreComplete(t *testing.T) {
+	var want []string
+	for group, last := range map[string]int{"E": 20, "R": 20, "M": 9, "N": 7, "C": 2} {
+		for i := range last {
+			want = append(want, fmt.Sprint(group, i+1))
+		}
+	}
+	rows := map[string]trial{}
+	for _, row := range catalogue() {
+		if _, twice := rows[row.id]; twice {
+			t.Errorf("%s is there twice", row.id)
+		}
+		if (row.run == nil) == (row.other == "") || row.fault == "" || row.expected == "" {
+			t.Errorf("%s: got %+v, want what happens, what is expected, and either how it is made or where", row.id, row)
+		}
+		rows[row.id] = row
+	}
+	for _, id := range want {
+		if _, there := rows[id]; !there {
+			t.Errorf("%s is missing", id)
+		}
 	}
 }
 
