@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"tributary/pkg/mirror/protocol"
@@ -103,6 +102,8 @@ type place struct {
 	epoch  int32 // leader epoch of the record before, -1 when unknown
 	loss   Loss  // what that gives up
 	passed int64 // records that the choice passes over
+
+	topicID string // of the source topic that has it, "" where there are no ids
 }
 
 // place turns a choice into an offset that the source has now.
@@ -111,7 +112,7 @@ func (l *Link) place(ctx context.Context, tp TopicPartition, h halted, c Choice)
 	if err != nil {
 		return place{}, err
 	}
-	at := place{offset: c.Offset, epoch: -1, loss: h.loss}
+	at := place{offset: c.Offset, epoch: -1, loss: h.loss, topicID: log.TopicID}
 	switch c.Where {
 	case Beginning:
 		at.offset = log.Start
@@ -158,102 +159,6 @@ func (h halted) after(log Log) (int64, error) {
 // onDestination says that the source's log is still the one that was read.
 func (h halted) onDestination() bool {
 	return h.cause == CauseDestinationTruncated || h.cause == CauseDestinationRecreated || h.cause == CauseSequenceHole
-}
-
-// renew stores a new identity for a halted partition, and returns where it begins.
-func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beginning, error) {
-	l := t.link
-	template, err := t.template(ctx, p)
-	if err != nil {
-		return beginning{}, err
-	}
-	id, err := t.newIdentity(ctx, template, at)
-	if err != nil {
-		return beginning{}, err
-	}
-	if l.cfg.AtLeastOnce {
-		return t.savePlain(ctx, p, id)
-	}
-	for {
-		ids, err := l.store.Read(ctx, l.cfg.Name, t.name)
-		if err != nil {
-			return beginning{}, err
-		}
-		if now, ok := ids.Partitions[p.source.Partition]; ok && now.ProducerID != h.identity.ProducerID && h.identity != (protocol.Identity{}) {
-			return beginning{}, fmt.Errorf("%w: another process let the partition go on", ErrConflict)
-		}
-		b := t.beginning(&id, protocol.Position{}, false)
-		ids.Partitions[p.source.Partition] = b.id
-		if err = l.store.Update(ctx, l.cfg.Name, t.name, ids); err == nil {
-			return b, nil
-		} else if !errors.Is(err, ErrConflict) {
-			return beginning{}, err
-		}
-	}
-}
-
-// savePlain saves where a partition of an at-least-once link begins.
-func (t *topic) savePlain(ctx context.Context, p *Pipeline, id protocol.Identity) (beginning, error) {
-	id.Compacted = false
-	if err := t.link.source.SavePositions(ctx, t.link.Group(), map[TopicPartition]protocol.Position{p.source: id.Base}); err != nil {
-		return beginning{}, err
-	}
-	return beginning{id: id, at: id.Base, saved: true}, nil
-}
-
-// template is an identity of p without a producer, as the clusters are now. It makes a missing destination topic.
-func (t *topic) template(ctx context.Context, p *Pipeline) (protocol.Identity, error) {
-	l := t.link
-	from, _, fromErr := l.source.Catalog()
-	to, _, toErr := l.sink.Catalog()
-	if err := errors.Join(fromErr, toErr); err != nil || from == nil || to == nil {
-		return protocol.Identity{}, errors.Join(errors.New("the clusters' topics are not known at the moment"), err)
-	}
-	source, ok := from.Topics[t.name]
-	if !ok || int(p.source.Partition) >= source.Partitions {
-		return protocol.Identity{}, fmt.Errorf("%w: %s does not have it any more", ErrUnknownPartition, l.cfg.From)
-	}
-	dest, err := t.prepare(ctx, source.Partitions, to)
-	if err != nil {
-		return protocol.Identity{}, err
-	}
-	policy, err := t.readPolicy(ctx)
-	if err != nil {
-		return protocol.Identity{}, err
-	}
-	limits, err := l.sink.Limits(ctx, t.dest)
-	if err != nil {
-		return protocol.Identity{}, err
-	}
-	p.SetLimits(limits)
-	id := protocol.Identity{SourceCluster: from.Cluster, SourceTopicID: source.ID, DestCluster: to.Cluster, DestTopic: t.dest,
-		DestTopicID: dest.ID, Compacted: policy.Compacted, DestPartition: p.dest.Partition}
-	if int(id.DestPartition) >= dest.Partitions {
-		return protocol.Identity{}, fmt.Errorf("topic %s at %s has %d partitions, partition %d goes to %d; add partitions there",
-			t.dest, l.cfg.To, dest.Partitions, p.source.Partition, id.DestPartition)
-	}
-	return id, nil
-}
-
-// newIdentity completes a template: a producer of its own that begins at a place of the source and at the destination's end.
-func (t *topic) newIdentity(ctx context.Context, id protocol.Identity, at place) (protocol.Identity, error) {
-	ends, err := t.link.sink.Ends(ctx, t.dest, []int32{id.DestPartition})
-	if err != nil {
-		return id, err
-	}
-	if id.ProducerID, err = t.link.sink.NewProducerID(ctx); err != nil {
-		return id, err
-	}
-	return begun(id, at.offset, at.epoch, ends[0]), nil
-}
-
-// begun is an identity that begins at a source offset and a destination's end. The first run takes epoch 0.
-func begun(id protocol.Identity, source int64, sourceEpoch int32, end End) protocol.Identity {
-	id.Base = protocol.Position{Source: source, SourceEpoch: sourceEpoch, ProducerID: id.ProducerID, Dest: end.Offset, DestEpoch: end.Epoch}
-	if id.Compacted {
-		id.Epoch, id.Start = -1, source
-	}
-	return id
 }
 
 // revive begins a halted partition anew.
