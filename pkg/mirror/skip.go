@@ -130,8 +130,11 @@ func (l *Link) place(ctx context.Context, tp TopicPartition, h halted, c Choice)
 		grown.Since = at.loss.Since
 		at.loss = grown
 	}
-	begin := h.position.Source
-	if h.cause == CauseSourceRecreated || h.cause == CauseWrongCluster && log.Start > begin {
+	begin := max(h.position.Source, h.loss.From) // what the destination has
+	switch {
+	case h.onDestination():
+		begin = h.position.Source
+	case h.cause == CauseSourceRecreated, h.cause == CauseWrongCluster:
 		begin = log.Start
 	}
 	at.passed = max(0, at.offset-begin)
