@@ -56,9 +56,9 @@ func controllerKilled(t *testing.T, e *evidence) {
 	})...)
 }
 
-// tooFewInSync is an outage of TestRegionUnreachable in the length of the catalogue, a fifth of it.
+// tooFewInSync is an outage of TestRegionUnreachable in a length nearer to that of the catalogue.
 func tooFewInSync(t *testing.T, e *evidence) {
-	hold := whole(20*time.Second, 2*time.Minute)
+	hold := whole(20*time.Second, 90*time.Second)
 	r := newRoute(t, "fault-r3", stage.edge.get(t), stage.region.get(t), 3, func(s *settings) { s.Memory = "16MiB" })
 	r.host.start(t)
 	generator := r.startTraffic(t, load.Spec{Partitions: 3, Rate: 1000, Seed: 3})
@@ -175,7 +175,7 @@ func appendTime(t *testing.T, e *evidence) {
 
 func acknowledgementsLost(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-r11", stage.edge.get(t), stage.region.get(t), 4)
-	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 8), func(int) strike {
+	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 4), func(int) strike {
 		return atProxies("acknowledgements lost", whole(3*time.Second, 20*time.Second), r.to, (*kafka.Proxy).DropReplies, repliesLost, "bytes of answers lost")
 	})...)
 }
@@ -183,7 +183,7 @@ func acknowledgementsLost(t *testing.T, e *evidence) {
 func killedWithGaps(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-r12", stage.edge.get(t), stage.region.get(t), 4)
 	var silent *kafka.Proxy
-	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 10), func(i int) strike {
+	e.endure(t, r, ordinaryTraffic, repeated(whole(2, 6), func(i int) strike {
 		s := atProxies("killed while one broker's answers are lost", 2*time.Second, r.to, func(p *kafka.Proxy) {
 			if p == r.to.Nodes()[i%3].Proxy() { // the others go on acknowledging
 				silent = p
@@ -212,7 +212,7 @@ func zombieWakes(t *testing.T, e *evidence) {
 	r.awaitMore(t, 1000, 30*time.Second)
 	successor := newHost(t, r.host.settings)
 	r.host.copyTo(t, successor)
-	for range whole(1, 4) {
+	for range whole(1, 3) {
 		must(t, r.host.run.freeze(t.Context()))
 		must(t, successor.launch())
 		must(t, successor.awaitStarted(t.Context()))
@@ -235,7 +235,7 @@ func zombieWakes(t *testing.T, e *evidence) {
 // slowDestination lets 10 KB/s through to each broker, and then a quota of the brokers themselves.
 func slowDestination(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-r17", stage.edge.get(t), stage.region.get(t), 3, func(s *settings) { s.Memory = "16MiB" })
-	hold := whole(20*time.Second, 90*time.Second)
+	hold := whole(20*time.Second, time.Minute)
 	r.host.start(t)
 	generator := r.startTraffic(t, load.Spec{Partitions: 3, Rate: 500, Codec: load.None, Seed: 17})
 	r.awaitMore(t, 500, time.Minute)

@@ -30,7 +30,7 @@ func mirrorFaults() []trial {
 
 func killedAnywhere(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-m1", stage.edge.get(t), stage.region.get(t), 4)
-	kills := whole(10, 100)
+	kills := whole(10, 60)
 	e.count(crashLoop(t, r, crashes{mirror: kills, lifeMax: 2500 * time.Millisecond, seed: 11,
 		load: load.Spec{Partitions: 4, Rate: 2000, BatchRecords: []int{0, 10}, Producers: 2, Shapes: load.Everything &^ load.OddTimes}}))
 	e.fired("%d mirrors killed", kills)
@@ -39,7 +39,7 @@ func killedAnywhere(t *testing.T, e *evidence) {
 func terminated(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-m2", stage.edge.get(t), stage.home.get(t), 3)
 	generator := r.startTraffic(t, load.Spec{Partitions: 3, Rate: 3000, Seed: 6})
-	n, slowest := whole(3, 50), time.Duration(0)
+	n, slowest := whole(3, 30), time.Duration(0)
 	for range n {
 		r.host.start(t)
 		r.awaitMore(t, 500, 30*time.Second)
@@ -61,7 +61,7 @@ func terminated(t *testing.T, e *evidence) {
 
 func suspended(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-m3", stage.edge.get(t), stage.region.get(t), 3)
-	e.endure(t, r, ordinaryTraffic, repeated(whole(1, 3), func(int) strike {
+	e.endure(t, r, ordinaryTraffic, repeated(whole(1, 2), func(int) strike {
 		hold := whole(3*time.Second, 70*time.Second)
 		return strike{name: "frozen", hold: hold,
 			begin: func(ctx context.Context) error { return r.host.run.freeze(ctx) },
@@ -84,7 +84,7 @@ func outOfMemory(t *testing.T, e *evidence) {
 	r.host.wrap = group.wrap()
 	_, err := load.Fill(within(t, time.Minute), r.from.Direct(), load.FillSpec{Topic: r.topic, Partitions: 3, Records: 300_000, ValueBytes: 1024, Seed: 4})
 	must(t, err)
-	deaths := whole(1, 5)
+	deaths := whole(1, 3)
 	for i := range deaths {
 		group.set(t, "memory.limit_in_bytes", fmt.Sprint(48<<20))
 		must(t, r.host.launch())
@@ -250,7 +250,7 @@ func versionsSwapped(t *testing.T, e *evidence) {
 	r := newRoute(t, "fault-m9", stage.edge.get(t), stage.region.get(t), 3)
 	current := stage.binary
 	var strikes []strike
-	for i := range whole(2, 20) {
+	for i := range whole(2, 10) {
 		binary := []string{previous, current}[i%2]
 		strikes = append(strikes, strike{name: "swapped",
 			begin: func(context.Context) error {

@@ -58,7 +58,12 @@ func nameMoves(t *testing.T, e *evidence) {
 				node.Proxy().Cut()
 				return nil
 			},
-			proof: func(context.Context) (string, error) { return "the old address refuses connections", nil },
+			proof: func(context.Context) (string, error) {
+				if s := node.Proxy().Stats(); s.Cut == 0 || s.Open > 0 {
+					return "", fmt.Errorf("the old address has cut %d connections and has %d", s.Cut, s.Open)
+				}
+				return "the old address refuses connections", nil
+			},
 			end:   func(context.Context) error { return say("127.0.0.2 " + name) },
 		})
 	if s := elsewhere.Stats(); s.Accepted == 0 {

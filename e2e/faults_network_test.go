@@ -65,7 +65,7 @@ func blackHoles(t *testing.T, e *evidence) {
 // Connections are reset at random moments, die after as many bytes, and are sliced into small packets, all at once.
 func resetStorm(t *testing.T, e *evidence) {
 	r := proxied(t, "fault-n3")
-	want := int64(whole(30, 400))
+	want := int64(whole(30, 200))
 	proxies := append(r.to.Nodes(), r.from.Nodes()...)
 	total := func() (n int64) {
 		for _, node := range proxies {

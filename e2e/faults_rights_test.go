@@ -16,8 +16,8 @@ func rightsRevoked(t *testing.T, e *evidence) {
 	to := newSecured(t, time.Hour)
 	r := newRoute(t, "fault-r6", stage.edge.get(t), to.Cluster, 3, func(s *settings) { s.Clusters[toName] = to.settings() })
 	e.endure(t, r, ordinaryTraffic,
-		to.revoked(t, "all rights at the destination revoked", to.forbid, to.allow),
-		to.revoked(t, "password at the destination revoked", to.dropPassword, func(t *testing.T) { to.setPassword(t, securedPassword) }))
+		to.revoked(t, r, "all rights at the destination revoked", to.forbid, to.allow),
+		to.revoked(t, r, "password at the destination revoked", to.dropPassword, func(t *testing.T) { to.setPassword(t, securedPassword) }))
 }
 
 // readRightRevoked does the same at the source.
@@ -25,19 +25,25 @@ func readRightRevoked(t *testing.T, e *evidence) {
 	from := newSecured(t, time.Hour)
 	r := newRoute(t, "fault-e20b", from.Cluster, stage.home.get(t), 3, func(s *settings) { s.Clusters[fromName] = from.settings() })
 	e.endure(t, r, ordinaryTraffic,
-		from.revoked(t, "all rights at the source revoked", from.forbid, from.allow),
-		from.revoked(t, "password at the source revoked", from.dropPassword, func(t *testing.T) { from.setPassword(t, securedPassword) }))
+		from.revoked(t, r, "all rights at the source revoked", from.forbid, from.allow),
+		from.revoked(t, r, "password at the source revoked", from.dropPassword, func(t *testing.T) { from.setPassword(t, securedPassword) }))
 }
 
 // revoked is a strike whose end gives back what its begin takes. The connections are reset meanwhile, as a password is
 // asked for at their beginning only.
-func (s *secured) revoked(t *testing.T, name string, take, give func(t *testing.T)) strike {
+func (s *secured) revoked(t *testing.T, r *route, name string, take, give func(t *testing.T)) strike {
 	return strike{name: name, hold: 5 * time.Second, visible: noticeWithin, recovers: time.Minute,
 		begin: func(ctx context.Context) error {
 			take(t)
 			return s.reset(ctx)
 		},
-		proof: func(context.Context) (string, error) { return "the mirror was refused", nil }, // else it would not have been visible
+		proof: func(ctx context.Context) (string, error) {
+			why := r.reason(t)
+			if !containsFold(why, "auth") {
+				return "", fmt.Errorf("status does not say that the mirror may not: %s", why)
+			}
+			return why, nil
+		},
 		end: func(context.Context) error {
 			give(t)
 			return nil
