@@ -64,7 +64,7 @@ func nameMoves(t *testing.T, e *evidence) {
 				}
 				return "the old address refuses connections", nil
 			},
-			end:   func(context.Context) error { return say("127.0.0.2 " + name) },
+			end: func(context.Context) error { return say("127.0.0.2 " + name) },
 		})
 	if s := elsewhere.Stats(); s.Accepted == 0 {
 		t.Error("nothing came to the new address")
