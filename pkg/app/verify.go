@@ -44,6 +44,9 @@ type VerifyOptions struct {
 // VerifyProgress is how far a comparison is.
 type VerifyProgress = verify.Progress
 
+// readingBytes is what reading takes beside sums and sorting.
+const readingBytes = 64 << 20
+
 // progressInterval is how often Verify tells how far it is.
 const progressInterval = 500 * time.Millisecond
 
@@ -66,6 +69,9 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 // IsUsage; without one the results say whether the sides are equal.
 func Verify(ctx context.Context, cfg *config.Config, o VerifyOptions, told func(name string, p VerifyProgress), log *slog.Logger) (VerifyResults, error) {
 	var results VerifyResults
+	if o.Memory > 0 {
+		limitMemory(int64(o.Memory) + readingBytes)
+	}
 	clusters := &dialed{log: log, byName: map[string]*kafka.Cluster{}}
 	defer clusters.close()
 	base, err := comparison(cfg, o, clusters)

@@ -102,7 +102,7 @@ func (v *Verifier) wanted(u *unit, r *record) bool {
 // tally returns what adds the records of a log to one of its series.
 func (v *Verifier) tally(u *unit, l *log, into *series) func(*digester, *record) error {
 	streams := u.byProducer && l.source < 0
-	before := l.streams[0]
+	producer, before := int64(0), l.stream(0)
 	return func(d *digester, r *record) error {
 		if r.aborted {
 			return nil
@@ -116,17 +116,23 @@ func (v *Verifier) tally(u *unit, l *log, into *series) func(*digester, *record)
 			v.unreadable(l, &corrupt{r.offset, r.offset, err})
 			return nil
 		}
-		if streams {
-			before = l.streams[r.producer]
-			l.streams[r.producer] = p
+		if streams && r.producer != producer {
+			producer, before = r.producer, l.stream(r.producer)
 		}
-		into.add(p, r, len(r.key)+len(r.value)+len(r.headers), link(before, p))
-		if !streams {
-			before = p
-			l.streams[0] = p
-		}
+		into.add(p, r, len(r.key)+len(r.value)+len(r.headers), link(*before, p))
+		*before = p
 		return nil
 	}
+}
+
+// stream returns the place of the last record of a stream.
+func (l *log) stream(producer int64) *print128 {
+	last := l.streams[producer]
+	if last == nil {
+		last = &print128{}
+		l.streams[producer] = last
+	}
+	return last
 }
 
 // readBoth sums up the sources up to the ends noted first, and the destination up to its end now.

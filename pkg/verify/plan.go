@@ -21,9 +21,9 @@ type log struct {
 	within span  // what is compared of it: sources up to the end noted first, later up to the last
 	end    int64 // sources: the end noted first; what is below it must be at the destination
 
-	held     *series            // what was read up to end, or of a destination all
-	later    *series            // sources: what was read beyond end
-	streams  map[int64]print128 // last record by stream, to link the next one with
+	held     *series             // what was read up to end, or of a destination all
+	later    *series             // sources: what was read beyond end
+	streams  map[int64]*print128 // last record by stream, to link the next one with
 	corrupt  []*corrupt
 	overrun  error
 	skipped  int64 // records outside of the time asked for

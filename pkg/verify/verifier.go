@@ -190,7 +190,7 @@ func (v *Verifier) divideMemory(units []*unit) {
 	limit := int(min(16384, max(16, v.cfg.MemoryBytes/4/cellBytes/max(1, logs))))
 	for _, u := range units {
 		for _, l := range slices.Concat(u.sources, u.destinations) {
-			l.held, l.streams = newSeries(limit), map[int64]print128{}
+			l.held, l.streams = newSeries(limit), map[int64]*print128{}
 			if l.source >= 0 {
 				l.later = newSeries(limit)
 			}
