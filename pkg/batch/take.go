@@ -14,6 +14,7 @@ const maxRatio = 16
 // Recoded is a batch a Recoder built.
 type Recoded struct {
 	Batch          Batch // without producer and CRC: Seal it
+	First          int64 // source offset of its first record
 	Next           int64 // source offset after its last record; offsets the log cleaner emptied behind it are not counted
 	FirstTimestamp int64 // time of its first record, milliseconds since 1970
 	MaxTimestamp   int64 // largest time of its records, milliseconds since 1970
@@ -28,7 +29,13 @@ type Recoded struct {
 // On an error dst is returned as it was and nothing is taken: a *RecordTooLargeError when a single record does not fit,
 // ErrEmpty when none is pending, a *CodecError.
 func (r *Recoder) Take(dst []byte, codec Codec, maxBytes int) (Recoded, []byte, error) {
+	return r.TakeUpTo(math.MaxInt, dst, codec, maxBytes)
+}
+
+// TakeUpTo is Take of at most records records, which must be positive.
+func (r *Recoder) TakeUpTo(records int, dst []byte, codec Codec, maxBytes int) (Recoded, []byte, error) {
 	n, _ := r.Pending()
+	n = min(n, records)
 	if n == 0 {
 		return Recoded{}, dst, ErrEmpty
 	}
@@ -64,9 +71,10 @@ func room(codec Codec, limit int) int {
 // finish writes the header of the batch built of p and takes its records off the pending ones.
 func (r *Recoder) finish(b Batch, codec Codec, p piece) Recoded {
 	writeHeader(b, codec, p)
+	first := r.firstOffset()
 	next, epoch := r.advance(p.count, p.sourceLen)
 	r.scratch = emptied(r.scratch, keepBytes)
-	return Recoded{Batch: b, Next: next, FirstTimestamp: p.base, MaxTimestamp: p.newest, LeaderEpoch: epoch}
+	return Recoded{Batch: b, First: first, Next: next, FirstTimestamp: p.base, MaxTimestamp: p.newest, LeaderEpoch: epoch}
 }
 
 // writeHeader fills in b's header except for the CRC, with no producer.

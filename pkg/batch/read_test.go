@@ -1,0 +1,77 @@
+package batch_test
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"tributary/pkg/batch"
+)
+
+func TestRecordsAreTakenApart(t *testing.T) {
+	want := []batch.Record{
+		{Offset: 50, Timestamp: 7, Key: []byte("k"), Value: []byte("v")},
+		{Offset: 53, Timestamp: 5, Value: []byte{}},
+		{Offset: 54, Timestamp: -1, Key: []byte{}, Headers: []batch.Header{{Key: "a", Value: []byte("1")}, {Key: "a"}, {Value: []byte{}}}},
+	}
+	for _, codec := range codecs {
+		in := source{base: 50, codec: codec}
+		for _, r := range want {
+			k := record{Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
+			for _, h := range r.Headers {
+				k.Headers = append(k.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
+			}
+			in.records = append(in.records, k)
+		}
+		b := in.build(t)
+		got, err := b.Records(1 << 20)
+		if err != nil {
+			t.Fatalf("%s: %v", codec, err)
+		}
+		clear(b) // nothing of b is kept
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", codec, got, want)
+		}
+	}
+}
+
+func TestRecordsRefusesWhatIsNone(t *testing.T) {
+	wire := encodeRecords(plain(50, 2, 30), 50, 0)
+	bad := bytes.Clone(wire)
+	bad[len(bad)-1] = 8 // says that there are headers
+	for name, b := range map[string]batch.Batch{
+		"byte behind":       withPayload(t, batch.None, append(bytes.Clone(wire), 0), 2),
+		"too few":           withPayload(t, batch.None, wire, 3),
+		"headers there are": withPayload(t, batch.None, bad, 2),
+	} {
+		if _, err := b.Records(1 << 20); !errors.Is(err, batch.ErrRecord) {
+			t.Errorf("%s: got %v, want %v", name, err, batch.ErrRecord)
+		}
+	}
+	bomb := withPayload(t, batch.Gzip, compress(t, batch.Gzip, make([]byte, 1<<20)), 1)
+	if _, err := bomb.Records(1 << 10); !errors.Is(err, batch.ErrTooLarge) {
+		t.Errorf("bomb: got %v, want %v", err, batch.ErrTooLarge)
+	}
+}
+
+// TestTakeUpTo cuts by number of records, and tells where each cut lies at the source.
+func TestTakeUpTo(t *testing.T) {
+	r := batch.NewRecoder(1 << 20)
+	add(t, r, source{base: 100, records: plain(100, 5, 20)}.build(t), 0, 0)
+	add(t, r, source{base: 110, records: plain(110, 1, 20)}.build(t), 0, 0)
+	for _, want := range []struct {
+		most, count int
+		first, next int64
+	}{{2, 2, 100, 102}, {1, 1, 102, 103}, {9, 3, 103, 111}} {
+		got, _, err := r.TakeUpTo(want.most, nil, batch.Gzip, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(got.Batch.Count()) != want.count || got.First != want.first || got.Next != want.next {
+			t.Errorf("got %d records from %d to %d, want %+v", got.Batch.Count(), got.First, got.Next, want)
+		}
+	}
+}
