@@ -14,6 +14,11 @@ func TestBegin(t *testing.T) {
 	at := func(source int64, pid int64, epoch int16) Position {
 		return Position{Source: source, SourceEpoch: 9, ProducerID: pid, Epoch: epoch, Sequence: 33, Dest: 90, DestEpoch: 5}
 	}
+	floor := Position{Source: 700, SourceEpoch: 9, ProducerID: 7, Sequence: 30, Dest: 88, DestEpoch: 5}
+	raised, foreign, old := plain, plain, ran
+	raised.Floor, old.Floor = floor, floor
+	foreign.Floor = floor
+	foreign.Floor.ProducerID = 6
 	again := base // where the run of epoch 3 began
 	again.Source, again.SourceEpoch, again.Epoch = 500, -1, 3
 	tests := map[string]struct {
@@ -26,6 +31,13 @@ func TestBegin(t *testing.T) {
 		"plain, saved":                          {plain, at(700, 7, 0), true, at(700, 7, 0)},
 		"plain, saved under another producer":   {plain, at(700, 8, 0), true, base},
 		"plain, a position that was not found":  {plain, at(700, 7, 0), false, base},
+		"floor, nothing saved":                  {raised, Position{}, false, floor},
+		"floor, saved before it":                {raised, at(699, 7, 0), true, floor},
+		"floor, saved at it":                    {raised, at(700, 7, 0), true, at(700, 7, 0)},
+		"floor, saved under another producer":   {raised, at(900, 8, 0), true, floor},
+		"floor of an earlier producer":          {foreign, at(699, 7, 0), true, at(699, 7, 0)},
+		"floor of an earlier producer alone":    {foreign, Position{}, false, base},
+		"floor from before it was compacted":    {old, at(699, 7, 3), true, at(699, 7, 3)},
 		"compacted, first start":                {fresh, Position{}, false, base},
 		"compacted, saved by the newest run":    {ran, at(700, 7, 3), true, at(700, 7, 3)},
 		"compacted, saved by an older run (E2)": {ran, at(700, 7, 2), true, again},

@@ -75,6 +75,9 @@ type Identity struct {
 	// stored before the first record of a newer epoch is sent (S1): what the destination holds beyond a position was read
 	// under an epoch below it, so a walk that meets a newer one has met a log that was cut.
 	SourceEpochs int32 `json:"source_epochs,omitempty"`
+	// Floor is the end of the last source records that were passed over: they took no sequence, so that nothing may be
+	// counted from a position before it. Of this producer, or void; the zero value is none.
+	Floor Position `json:"floor,omitzero"`
 	// Compacted sources only: the newest epoch handed out, and where the run that took it began (E1, E2).
 	Compacted bool  `json:"compacted,omitempty"`
 	Epoch     int16 `json:"epoch,omitempty"`
@@ -83,8 +86,14 @@ type Identity struct {
 
 // Begin returns where a run starts: at the saved position if it is this identity's, else at the identity's base; never
 // anew (rule I). found is false when no position was saved. On a compacted source a position counts only if it is of the
-// newest epoch handed out; else the run starts where the run with that epoch began (E2).
+// newest epoch handed out; else the run starts where the run with that epoch began (E2). On others a position below the
+// floor is void: a commit from before the floor may land late, and what is counted from it would be short of the records
+// that were passed over.
 func (id Identity) Begin(saved Position, found bool) Position {
+	if !id.Compacted && id.Floor.ProducerID == id.ProducerID && id.Floor.Source > id.Base.Source {
+		id.Base = id.Floor
+		found = found && saved.Source >= id.Floor.Source
+	}
 	if found && saved.ProducerID == id.ProducerID && (!id.Compacted || saved.Epoch == id.Epoch) {
 		return saved
 	}
