@@ -66,12 +66,10 @@ func (t *taker) message(m batch.Message) {
 	t.f.intake.Message(m)
 }
 
-// broken halts the partition at bytes that are no batch.
+// broken stops the partition at bytes that are no batch.
 func (t *taker) broken(err error) {
-	a := &t.f.asked[t.at]
-	offset, _, _, _ := a.e.p.FetchFrom()
+	t.f.intake.Broken(err)
 	t.finish()
-	a.e.p.Halt(mirror.CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", offset, err), nil)
 }
 
 // finish ends the part of the partition under way, if there is one.

@@ -36,9 +36,10 @@ const (
 	SkipNullKey           SkipReason = "null_key"
 	SkipUnknownFormat     SkipReason = "unknown_format"
 	SkipDecompression     SkipReason = "decompression"
+	SkipRejected          SkipReason = "rejected" // by the destination, for none of the other reasons
 )
 
 // SkipReasons returns every reason.
 func SkipReasons() []SkipReason {
-	return []SkipReason{SkipOperator, SkipCorrupt, SkipOversize, SkipTimestampRejected, SkipNullKey, SkipUnknownFormat, SkipDecompression}
+	return []SkipReason{SkipOperator, SkipCorrupt, SkipOversize, SkipTimestampRejected, SkipNullKey, SkipUnknownFormat, SkipDecompression, SkipRejected}
 }

@@ -49,6 +49,7 @@ func (p *Pipeline) halt(cause Cause, reason string, loss *Loss) {
 	p.joined = false
 	p.cause, p.reason, p.loss = cause, reason, loss
 	p.ending, p.suspicion, p.resume = nil, nil, notKnown
+	p.culprit, p.narrow, p.refusal, p.refused = nil, narrowing{}, nil, false
 	if loss != nil {
 		p.tally.lose(cause, loss.Records)
 	}
@@ -75,9 +76,9 @@ func (p *Pipeline) note(e Event) {
 
 // unlock lets go of mu after what may have brought an ending partition to its end, and then tells what happened.
 func (p *Pipeline) unlock() {
-	rejoin := p.ending != nil && p.settle()
+	rejoin := p.ending != nil && p.settle() || p.rejoin
 	notes := p.notes
-	p.notes = nil
+	p.notes, p.rejoin = nil, false
 	p.mu.Unlock()
 	if rejoin {
 		p.link.sink.Attach(p)

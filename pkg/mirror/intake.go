@@ -72,7 +72,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case !p.active() || !p.joined || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || time.Since(p.shortSeen) < shortSourcePause:
+	case !p.active() || !p.joined || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || p.held() || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
 	case p.window.bytes > maxQueuedBytes:
 		a = Full
@@ -85,7 +85,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	if !p.active() || p.generation != generation || p.ending != nil || p.suspicion != nil {
+	if !p.active() || p.generation != generation || p.ending != nil || p.suspicion != nil || p.held() {
 		return false
 	}
 	now := time.Now()
@@ -153,12 +153,12 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 			why: fmt.Sprintf("the destination has %d records from source offset %d on, and the source has gaps there: it was compacted, so that they cannot be counted; without gaps they would end at offset %d", p.skip, p.next, p.next+p.skip)})
 	case class == batch.Halt:
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
+			in.unreadable(b, err)
 		}
 	case class == batch.Drop:
 		in.passOver(b)
 	case p.skip > 0 && in.skip(b):
-	case class == batch.Recode, p.skip > 0, hold == nil:
+	case class == batch.Recode, p.skip > 0, p.narrow.on, hold == nil:
 		in.rewrite(b, codec)
 	case mergeable(b, p.wanted().MaxBytes):
 		in.keep(b, hold)
@@ -233,10 +233,10 @@ func (in *Intake) passOver(b batch.Batch) {
 // forward seals b where it lies: the raw path.
 func (in *Intake) forward(b batch.Batch, hold *Buffer) {
 	p := in.p
-	s := Sealed{Bytes: b, Sequence: p.sequence, Records: b.Count(), next: b.NextOffset(), sourceEpoch: b.LeaderEpoch(),
+	s := Sealed{Bytes: b, Sequence: p.sequence, Records: b.Count(), from: b.BaseOffset(), end: b.NextOffset(), next: b.NextOffset(), sourceEpoch: b.LeaderEpoch(),
 		first: b.FirstTimestamp(), max: b.MaxTimestamp(), hold: hold}
 	if err := b.Reseal(p.producer(), p.sequence); err != nil {
-		p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
+		in.unreadable(b, err)
 		return
 	}
 	p.counters.BatchesRaw++

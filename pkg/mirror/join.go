@@ -51,6 +51,7 @@ func (p *Pipeline) join(plan JoinPlan, tail *protocol.Tail, epoch int32) {
 		return
 	}
 	p.run = protocol.Scanned(p.run, plan.Need)
+	p.strayed = p.strayed && plan.Need != protocol.ScanCalm
 	p.destEpoch = epoch
 	if tail != nil {
 		p.apply(tail, epoch)

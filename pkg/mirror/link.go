@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +39,7 @@ type LinkConfig struct {
 	Recompress  bool                               // else the source's codec is kept
 	AtLeastOnce bool                               // guarantee: at-least-once
 	Drain       time.Duration                      // how long a stop waits for acknowledgements
+	Parking     Parking                            // where records go that cannot be copied; nil: their partition halts
 }
 
 // Times of a link.
@@ -70,6 +72,8 @@ type Link struct {
 	restarts  chan *Pipeline // buffered for all pipelines there can be at once; see restart
 	suspects  chan *Pipeline // the same; see suspect
 	foretells chan *Pipeline // the same; see foreteller
+	parks     chan *Pipeline // the same; see parker
+	limitsDue atomic.Bool    // a destination's limit was found to be another than was read
 
 	mu       sync.Mutex
 	topics   map[string]*topic // guarded by mu
@@ -85,7 +89,7 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease,
 	}
 	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
-		foretells: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
+		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
 }
 
 // Group is the consumer group at the source that holds the positions.
@@ -102,6 +106,7 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() { l.saver(work) })
 	wg.Go(func() { l.restarter(work) })
 	wg.Go(func() { l.foreteller(work) })
+	wg.Go(func() { l.parker(work) })
 	wg.Go(func() { l.ticker(work) })
 	wg.Go(func() { l.looker(work) })
 	wg.Go(func() { l.watchPolicies(work) })
@@ -252,7 +257,7 @@ func (l *Link) ticker(ctx context.Context) {
 					}
 				}
 			}
-			if now.After(limitsAt) {
+			if l.limitsDue.Swap(false) || now.After(limitsAt) {
 				limitsAt = now.Add(limitsEvery)
 				l.refreshLimits(ctx)
 			}

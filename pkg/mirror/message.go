@@ -1,10 +1,6 @@
 package mirror
 
-import (
-	"fmt"
-
-	"tributary/pkg/batch"
-)
+import "tributary/pkg/batch"
 
 // Message takes the next message of a log, or a part of one, that was written before Kafka 0.11. It becomes a batch of format
 // v2 with the same offsets and goes the way of all that must be rewritten, so that neighbours share a batch; records are
@@ -19,7 +15,7 @@ func (in *Intake) Message(m batch.Message) {
 	b, err := in.upgrade.Upgrade(m)
 	if err != nil {
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("message of format v%d at source offset %d: %v", m.Magic(), m.Offset(), err), nil)
+			in.unreadableMessage(m, err)
 		}
 		return
 	}

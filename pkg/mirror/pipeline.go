@@ -70,6 +70,9 @@ type Pipeline struct {
 	stable     int64     // last stable offset as of the last good fetch, notKnown before one
 	feeding    bool      // a response is being taken in
 	foretell   int32     // newest source leader epoch met, to be stored before its records are sent
+	damagedAt  int64     // source offset of the last batch with a wrong checksum
+	damaged    int       // how often it was read
+	culprit    *culprit  // what cannot be copied, nil while there is nothing; see held
 
 	// Writing.
 	window     window
@@ -82,8 +85,12 @@ type Pipeline struct {
 	need       protocol.Recovery
 	destEpoch  int32 // leader epoch of the destination partition when it joined
 	everJoined bool
-	answering  int  // answers still to come of a window whose head was refused
-	refused    bool // the head was refused: wait for the others, then again
+	answering  int       // answers still to come of a window whose head was refused
+	refused    bool      // the head was refused: wait for the others, then again
+	refusal    *Refusal  // why, where sending the same again is in vain; else nil
+	narrow     narrowing // how what was refused is sent again
+	rejoin     bool      // it is to be attached to its sink again once mu is free
+	strayed    bool      // a request under this very producer and epoch may be under way on a closed connection
 	retryAt    time.Time
 	sentTo     int64 // source offset after the last batch that was sent in this run
 	disorders  int   // OUT_OF_ORDER answers since the last acknowledgement or find
@@ -152,12 +159,14 @@ func (p *Pipeline) startAt(id protocol.Identity, at protocol.Position, saved boo
 		p.generation++
 		p.flight++
 		p.window.sent, p.answering, p.refused = 0, 0, false
+		p.refusal, p.narrow, p.culprit = nil, narrowing{}, nil
 		p.reseal()
 	} else {
 		p.rewind(at)
 	}
 	p.known, p.sentTo, p.stable = saved, 0, notKnown
 	p.started, p.joined, p.tried, p.turning, p.blockedSince = true, false, false, false, time.Now()
+	p.strayed = !p.uncounted // what is not counted begins with an epoch or a producer that nobody had before
 }
 
 // topicID reads an id in hexadecimal; what is none is zero, unknown.
@@ -175,6 +184,7 @@ func (p *Pipeline) rewind(at protocol.Position) {
 	p.flight++
 	p.next, p.nextEpoch, p.sequence = at.Source, at.SourceEpoch, at.Sequence
 	p.skip, p.answering, p.refused, p.scanned = 0, 0, false, at
+	p.refusal, p.narrow, p.culprit = nil, narrowing{}, nil
 }
 
 // stop lets go of everything; the pipeline is not used afterwards.

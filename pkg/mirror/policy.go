@@ -104,7 +104,7 @@ func (p *Pipeline) turn() bool {
 func (p *Pipeline) turned() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.turning || !p.active() || !p.joined || p.window.n > 0 {
+	if !p.turning || !p.active() || !p.joined || p.window.n > 0 || p.culprit != nil {
 		return false
 	}
 	p.detach(protocol.Restart)

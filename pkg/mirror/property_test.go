@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -33,11 +34,12 @@ func forSeeds(t *testing.T, uncounted bool) {
 		first, n = *oneSeed, 1
 	}
 	budget := NewBudget(64 << 20) // shared, as its memory is
-	link := NewLink(LinkConfig{Name: "link", From: "edge", To: "region"}, newFakeSource(nil), newFakeSink(nil), newMemStore(), &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
+	link := NewLink(LinkConfig{Name: "link", From: "edge", To: "region", Parking: &fakeParking{}}, newFakeSource(nil), newFakeSink(nil), newMemStore(), &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
 	for seed := first; seed < first+n; seed++ {
 		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link.restarts = make(chan *Pipeline, 100) // of this bubble
+				link.restarts, link.parks = make(chan *Pipeline, 100), make(chan *Pipeline, 100) // of this bubble
+				link.store = newMemStore()
 				newWorld(t, seed, uncounted, budget, link).run()
 			})
 		})
@@ -53,13 +55,15 @@ type world struct {
 	rnd       *rand.Rand
 	uncounted bool
 	ages      int // 0: all records young, 1: all old, 2: mixed
+	spoiled   int // one record in so many is refused; 0: none
 	budget    *Budget
 	link      *Link
 	log       []entry
 	raw       [][]byte // of log
 	aborted   []Aborted
-	visible   []int64 // ids that must arrive
-	before    []int   // by source offset: how many of visible lie before it
+	visible   []int64        // ids that must arrive
+	bad       map[int64]bool // ids of records that the destination refuses
+	before    []int          // by source offset: how many of visible lie before it
 
 	broker  *broker
 	bench   *bench
@@ -75,9 +79,10 @@ type world struct {
 
 // reply is a broker's answer under way.
 type reply struct {
-	taken Taken
-	code  int16
-	base  int64
+	taken   Taken
+	code    int16
+	base    int64
+	refused []int32 // the records at fault
 }
 
 const (
@@ -86,8 +91,9 @@ const (
 )
 
 func newWorld(t *testing.T, seed uint64, uncounted bool, budget *Budget, link *Link) *world {
-	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 4)), uncounted: uncounted, faults: true, budget: budget, link: link}
+	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 4)), uncounted: uncounted, faults: true, budget: budget, link: link, bad: map[int64]bool{}}
 	w.ages = w.rnd.IntN(3)
+	w.spoiled = []int{0, 0, 0, 8}[w.rnd.IntN(4)]
 	w.broker = newBroker(func(stamp int64) bool { return stamp < time.Now().Add(-testExpiry).UnixMilli() })
 	w.makeLog()
 	w.newest = protocol.Identity{ProducerID: testProducer, Compacted: uncounted, SourceEpochs: testEpoch + 1, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, Sequence: wrapBase, DestEpoch: -1}}
@@ -138,6 +144,7 @@ func (w *world) makeLog() {
 		if e.attrs&control == 0 {
 			e.ids = idRange(id, 1+w.rnd.IntN(5))
 			id += int64(len(e.ids))
+			w.spoil(e.ids)
 			if e.attrs&transactional != 0 {
 				inside[producer] = append(inside[producer], e.ids...)
 			}
@@ -163,7 +170,15 @@ func (w *world) makeLog() {
 		w.raw = append(w.raw, e.bytes())
 		w.visible = append(w.visible, slices.DeleteFunc(slices.Clone(e.ids), func(i int64) bool { return gone[i] })...)
 	}
+	w.visible = slices.DeleteFunc(w.visible, func(i int64) bool { return w.bad[i] })
 	w.count()
+}
+
+// spoil chooses the records that the destination refuses, in every second run.
+func (w *world) spoil(ids []int64) {
+	for _, i := range ids {
+		w.bad[i] = w.spoiled > 0 && w.rnd.IntN(w.spoiled) == 0
+	}
 }
 
 // visibleBefore is how many records a reader of committed records sees before a source offset.
@@ -222,18 +237,23 @@ func (w *world) start(saved protocol.Position, found bool) {
 	if w.uncounted {
 		w.newest, at = w.newest.NextEpoch(at)
 	}
+	w.link.store.(*memStore).topics["clicks"] = Identities{1, map[int32]protocol.Identity{0: w.newest}}
 	w.note("begin at %+v", at)
 	w.bench.p.begin(w.newest, at, found)
 }
 
 // run takes random steps, then lets everything come to rest without trouble.
 func (w *world) run() {
-	for range 150 + w.rnd.IntN(250) {
+	steps := 150 + w.rnd.IntN(250)
+	if w.spoiled > 0 {
+		steps *= 3
+	}
+	for range steps {
 		w.step()
 		w.check()
 	}
 	w.faults = false
-	for range 3000 {
+	for range 12000 {
 		if w.bench.position().Source == w.log[len(w.log)-1].next() {
 			break
 		}
@@ -276,8 +296,17 @@ func (w *world) check() {
 }
 
 func (w *world) step() {
+	if len(w.link.parks) > 0 && w.rnd.IntN(3) == 0 {
+		w.park()
+		return
+	}
+	if w.faults && len(w.saved) > 0 && w.newest.Floor.Source > 0 && w.rnd.IntN(25) == 0 {
+		w.crash() // and a commit from long ago lands last
+		w.begin(w.saved[w.rnd.IntN(len(w.saved))], true)
+		return
+	}
 	n := 20
-	if !w.faults {
+	if !w.faults || w.spoiled > 0 && w.rnd.IntN(4) > 0 { // to narrow and to park takes many steps without a fault
 		n = 12
 	}
 	switch w.rnd.IntN(n) {
@@ -402,13 +431,67 @@ func (w *world) handle() {
 	case 3:
 		r.code = 29 // no right
 	case 4, 5: // appended, and the answer says that nobody knows
-		w.append(taken.Bytes)
+		if len(w.refused(taken.Bytes)) == 0 {
+			w.append(taken.Bytes)
+		}
 		r.code = []int16{6, 7, 20}[w.rnd.IntN(3)]
 	default:
-		r.code, r.base = w.append(taken.Bytes)
+		if r.refused = w.refused(taken.Bytes); len(r.refused) > 0 {
+			r.code = codeInvalidTimestamp
+			w.note("broker: sequence %d, %d records: refused for %v", taken.Sequence, taken.Records, r.refused)
+		} else {
+			r.code, r.base = w.append(taken.Bytes)
+		}
 	}
 	taken.Hold().Release()
 	w.answers = append(w.answers, r)
+}
+
+// refused are the records for which the destination refuses a batch, by their place in it. It looks at them first.
+func (w *world) refused(b batch.Batch) []int32 {
+	ids, err := idsOf(b)
+	if err != nil {
+		w.fail("broker cannot read a batch: %v", err)
+	}
+	var at []int32
+	for i, id := range ids {
+		if w.bad[id] {
+			at = append(at, int32(i))
+		}
+	}
+	return at
+}
+
+// park passes over what cannot be copied, as the link's parker does; sometimes the process ends in the middle.
+func (w *world) park() {
+	p := <-w.link.parks
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	source, store, parking := w.link.source.(*fakeSource), w.link.store.(*memStore), w.link.cfg.Parking.(*fakeParking)
+	source.group, source.refuse, store.refuse, parking.refuse = map[TopicPartition]protocol.Position{}, nil, nil, nil
+	fault := w.rnd.IntN(8)
+	if !w.faults {
+		fault = 7
+	}
+	switch fault {
+	case 0:
+		parking.refuse = []error{errTest}
+	case 1:
+		store.refuse = errTest
+	case 2:
+		source.refuse = errTest
+	}
+	time.AfterFunc(startRetryMin/2, cancel) // while it waits to try again
+	w.link.pass(ctx, p)
+	if at, ok := source.saved("clicks", 0); ok {
+		w.saved = append(w.saved, at)
+	}
+	w.newest = store.topics["clicks"].Partitions[0]
+	w.note("parked to %d of %+v", w.bench.position().Source, w.newest.Floor)
+	if fault < 3 {
+		w.crash()
+		w.begin(w.anyPosition())
+	}
 }
 
 func (w *world) append(b batch.Batch) (int16, int64) {
@@ -427,7 +510,12 @@ func (w *world) deliver() {
 	}
 	r := w.answers[0]
 	w.answers = w.answers[1:]
-	verdict := w.bench.p.Answer(r.taken.Flight, r.code, r.base, time.Now())
+	var verdict Verdict
+	if len(r.refused) > 0 && w.rnd.IntN(2) == 0 {
+		verdict = w.bench.p.Refuse(r.taken.Flight, Refusal{Code: r.code, Records: r.refused}, time.Now())
+	} else {
+		verdict = w.bench.p.Answer(r.taken.Flight, r.code, r.base, time.Now())
+	}
 	w.note("answer code %d: verdict %d", r.code, verdict)
 	if verdict == Hangup {
 		w.breakConnection()
@@ -459,7 +547,9 @@ func (w *world) leave() {
 func (w *world) lateArrives() {
 	if len(w.late) > 0 {
 		w.note("late request arrives")
-		w.append(batch.Batch(w.late[0]))
+		if len(w.refused(w.late[0])) == 0 {
+			w.append(batch.Batch(w.late[0]))
+		}
 		w.late = w.late[1:]
 	}
 }

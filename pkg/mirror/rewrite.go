@@ -34,13 +34,13 @@ func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 // rewrite takes the wanted records of b into the recoder, and writes a batch when enough have come together.
 func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 	p := in.p
-	if (in.kept != nil || codec != in.codec || p.skip > 0) && !in.flush() || !p.active() {
+	if (in.kept != nil || codec != in.codec || p.skip > 0) && !in.flush() || !in.reading() {
 		return
 	}
 	in.codec = codec
 	if err := in.recoder.Add(b, p.next, int(p.skip)); err != nil {
 		if in.flush() {
-			p.halt(CauseBadRecord, fmt.Sprintf("batch at source offset %d: %v", b.BaseOffset(), err), nil)
+			in.unreadable(b, err)
 		}
 		return
 	}
@@ -48,6 +48,10 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 	passed := p.skip > 0
 	p.skip = 0 // the position stays where it is until the rest of the batch is acknowledged
 	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
+	if p.narrow.on {
+		in.takeCuts()
+		return
+	}
 	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
 		in.take()
 	}
@@ -61,46 +65,61 @@ func (in *Intake) codecFor(source batch.Codec) batch.Codec {
 	return source
 }
 
-// flush queues what was held back, and says whether the partition goes on: what was held back may halt it.
+// reading says whether the rest of the response is still wanted: what was taken in may have halted the partition, or stand
+// before something that cannot be copied.
+func (in *Intake) reading() bool {
+	return in.p.active() && in.p.ending == nil && in.p.generation == in.gen
+}
+
+// flush queues what was held back, and says whether the rest of the response is still wanted.
 func (in *Intake) flush() bool {
 	if b := in.kept; b != nil {
 		in.kept = nil
+		in.p.next = b.BaseOffset()
 		in.forward(b, in.keptIn)
 	}
-	if records, _ := in.recoder.Pending(); records > 0 {
+	if records, _ := in.recoder.Pending(); records > 0 && in.reading() {
 		in.take()
 	}
-	return in.p.active() && in.p.ending == nil
+	return in.reading()
 }
 
 // take writes everything that the recoder holds as batches no larger than the destination accepts.
 func (in *Intake) take() {
-	p := in.p
+	next, epoch := in.p.next, in.p.nextEpoch
 	for {
 		records, size := in.recoder.Pending()
 		if records == 0 {
+			in.p.next, in.p.nextEpoch = next, epoch // offsets that were empty behind the last record are read, too
 			return
 		}
-		buf := in.room(size + batch.HeaderLen + 1024)
-		r, out, err := in.recoder.Take(buf.Bytes[in.filled:in.filled], in.codec, p.wanted().MaxBytes)
-		if err != nil {
-			in.recoder.Reset()
-			var large *batch.RecordTooLargeError
-			if errors.As(err, &large) {
-				p.halt(CauseTooLarge, fmt.Sprintf("record at source offset %d has %d bytes, the destination accepts %d: raise max.message.bytes of %s there", large.Offset, large.Size, large.Limit, p.dest.Topic), nil)
-				return
-			}
-			p.halt(CauseBadRecord, fmt.Sprintf("rewrite before source offset %d: %v", p.next, err), nil)
+		if _, ok := in.write(records, size); !ok {
 			return
 		}
-		in.filled += len(out)
-		p.counters.BatchesRecoded++
-		r.Batch.Seal(p.producer(), p.sequence)
-		next, epoch := p.next, p.nextEpoch
-		p.push(Sealed{Bytes: r.Batch, Sequence: p.sequence, Records: r.Batch.Count(), next: r.Next, sourceEpoch: r.LeaderEpoch,
-			first: r.FirstTimestamp, max: r.MaxTimestamp, hold: buf})
-		p.next, p.nextEpoch = next, epoch
 	}
+}
+
+// write queues one batch of at most n of the records that the recoder holds, size bytes in all. When it cannot, the
+// partition stops there.
+func (in *Intake) write(n, size int) (batch.Recoded, bool) {
+	p := in.p
+	buf := in.room(size + batch.HeaderLen + 1024)
+	r, out, err := in.recoder.TakeUpTo(n, buf.Bytes[in.filled:in.filled], in.codec, p.wanted().MaxBytes)
+	if large, ok := errors.AsType[*batch.RecordTooLargeError](err); ok {
+		in.oversize(large)
+		return r, false
+	}
+	if err != nil {
+		in.recoder.Reset()
+		p.spoil(&culprit{cause: CauseBadRecord, why: fmt.Sprintf("rewrite before source offset %d: %v", p.next, err), from: p.next, to: p.next})
+		return r, false
+	}
+	in.filled += len(out)
+	p.counters.BatchesRecoded++
+	r.Batch.Seal(p.producer(), p.sequence)
+	p.push(Sealed{Bytes: r.Batch, Sequence: p.sequence, Records: r.Batch.Count(), from: r.First, end: r.Next, next: r.Next, sourceEpoch: r.LeaderEpoch,
+		first: r.FirstTimestamp, max: r.MaxTimestamp, hold: buf})
+	return r, true
 }
 
 // room returns the output buffer with at least n bytes left in it.

@@ -110,7 +110,7 @@ func (p *Pipeline) Answer(flight uint64, code int16, base int64, now time.Time) 
 
 // makesRoom says, once, that a partition left out of the last fetch wants more.
 func (p *Pipeline) makesRoom() bool {
-	wake := p.leftOut && p.active() && p.joined && p.window.bytes <= maxQueuedBytes
+	wake := p.leftOut && p.active() && p.joined && !p.held() && p.window.bytes <= maxQueuedBytes
 	p.leftOut = p.leftOut && !wake
 	return wake
 }
@@ -138,8 +138,7 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 		p.deny(code, now)
 		return Leave
 	case protocol.Rejected:
-		p.reject(code)
-		return Leave
+		return p.reject(Refusal{Code: code})
 	case protocol.Disorder:
 		p.disorder(now)
 		return Hangup
@@ -163,12 +162,15 @@ func (p *Pipeline) acknowledge(base int64, now time.Time) {
 	p.acked, p.ackedMax, p.lastAck, p.disorders, p.destTrouble = true, b.max, now, 0, ""
 	p.counters.RecordsAcked += int64(b.Records)
 	p.counters.BytesAcked += int64(len(b.Bytes))
+	if p.window.n == 0 {
+		p.settled()
+	}
 }
 
 // answerBehindRefusal takes the answers to the batches that were sent behind a refused one. They are refused too, or out
 // of order because of it; anything else means that the log and we disagree.
 func (p *Pipeline) answerBehindRefusal(a protocol.Answer, code int16) Verdict {
-	if a != protocol.Refused && a != protocol.Disorder {
+	if a != protocol.Refused && a != protocol.Disorder && a != protocol.Rejected {
 		p.trouble("destination answered " + p.link.codeName(code) + " behind a refused batch")
 		return Hangup
 	}
@@ -180,6 +182,9 @@ func (p *Pipeline) answerBehindRefusal(a protocol.Answer, code int16) Verdict {
 func (p *Pipeline) tryAgain() Verdict {
 	if p.answering > 0 {
 		return GoOn
+	}
+	if p.refusal != nil {
+		return p.narrowDown()
 	}
 	p.refused = false
 	p.window.sent = 0
@@ -201,14 +206,6 @@ func (p *Pipeline) deny(code int16, now time.Time) {
 	p.giveUp()
 	p.retryAt = now.Add(max(deniedPause, p.patience()))
 	p.trouble(fmt.Sprintf("%s: WRITE on topic %s at %s", p.link.codeName(code), p.dest.Topic, p.link.cfg.To))
-}
-
-// reject halts at a batch that the destination will never take.
-func (p *Pipeline) reject(code int16) {
-	b := p.window.at(0)
-	next := b.next
-	p.halt(CauseRejected, fmt.Sprintf("%s refuses the records before source offset %d: %s", p.link.cfg.To, next, p.link.codeName(code)), newLoss(p.position.Source, next))
-	p.resume = next
 }
 
 // disorder answers OUT_OF_ORDER: the log is right about what comes next, unless it says so for ever.
@@ -257,7 +254,8 @@ func (p *Pipeline) detach(kind protocol.Recovery) {
 	p.joined = false
 	p.need = max(kind, p.need) // a stronger need stays until it is met
 	p.flight++
-	p.window.sent, p.refused, p.answering = 0, false, 0
+	p.strayed = p.strayed || p.window.sent > 0
+	p.window.sent, p.refused, p.answering, p.refusal = 0, false, 0, nil
 }
 
 // restartAtPosition empties the window and reads on from the acknowledged prefix.

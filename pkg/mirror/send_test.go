@@ -233,22 +233,6 @@ func TestAnswersThatEndAFlight(t *testing.T) {
 	}
 }
 
-func TestRejectedHalts(t *testing.T) {
-	b := hot(t, 2)
-	sent := b.take(2)
-	b.answer(sent[0], 10, -1, Leave)
-	b.wantHalted(CauseRejected, "before source offset 4")
-	b.answer(sent[1], 0, 5, Nothing)
-	b.p.Broken(time.Now())
-	if _, ok := b.p.Plan(); ok {
-		t.Error("a halted partition wants to join")
-	}
-	if got := b.position().Source; got != 2 {
-		t.Errorf("position is %d, want 2", got)
-	}
-	b.wantNothingHeld()
-}
-
 func TestOutOfOrderForEverHalts(t *testing.T) {
 	b := hot(t, 1)
 	now := time.Now().UnixMilli()

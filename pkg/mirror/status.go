@@ -105,6 +105,8 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 		return StateWaiting, p.waitingToEnd()
 	case p.suspicion != nil:
 		return StateWaiting, p.suspicion.String()
+	case p.culprit != nil:
+		return StateWaiting, p.culprit.status()
 	case p.destTrouble != "":
 		return StateWaiting, p.destTrouble
 	case p.sourceTrouble != "":

@@ -8,7 +8,9 @@ type Sealed struct {
 	Sequence int32
 	Records  int32
 
-	next        int64 // source offset after its last record
+	from        int64 // source offset of its first record
+	end         int64 // source offset after its last record
+	next        int64 // the same, or behind what was passed over after it
 	sourceEpoch int32
 	first, max  int64 // timestamps of the first record and the greatest one, ms
 	hold        *Buffer

@@ -126,7 +126,7 @@ func find(items []item, at int, topic string, partition int32) int {
 // judge lets the pipeline take its answer, and does what it says.
 func (s *session) judge(it *item, a *kmsg.ProduceResponseTopicPartition, now time.Time) error {
 	l := s.lane
-	switch it.e.p.Answer(it.taken.Flight, a.ErrorCode, a.BaseOffset, now) {
+	switch deliver(it, a, now) {
 	case mirror.GoOn:
 		l.ready(it.e)
 	case mirror.Pause:
@@ -141,4 +141,22 @@ func (s *session) judge(it *item, a *kmsg.ProduceResponseTopicPartition, now tim
 	case mirror.Nothing:
 	}
 	return nil
+}
+
+// deliver brings the answer to the pipeline, with the records at fault where the broker names them.
+func deliver(it *item, a *kmsg.ProduceResponseTopicPartition, now time.Time) mirror.Verdict {
+	if a.ErrorCode == 0 || len(a.ErrorRecords) == 0 && a.ErrorMessage == nil {
+		return it.e.p.Answer(it.taken.Flight, a.ErrorCode, a.BaseOffset, now)
+	}
+	r := mirror.Refusal{Code: a.ErrorCode}
+	for _, e := range a.ErrorRecords {
+		r.Records = append(r.Records, e.RelativeOffset)
+	}
+	switch {
+	case len(a.ErrorRecords) > 0 && a.ErrorRecords[0].ErrorMessage != nil:
+		r.Text = *a.ErrorRecords[0].ErrorMessage
+	case a.ErrorMessage != nil:
+		r.Text = *a.ErrorMessage
+	}
+	return it.e.p.Refuse(it.taken.Flight, r, now)
 }
