@@ -38,6 +38,26 @@ func TestRecordsAreTakenApart(t *testing.T) {
 	}
 }
 
+// TestBuild builds what franz-go reads, and what Records takes apart again.
+func TestBuild(t *testing.T) {
+	want := []batch.Record{
+		{Timestamp: 7, Key: []byte("k"), Value: []byte("v")},
+		{Offset: 1, Timestamp: -1, Value: []byte{}},
+		{Offset: 2, Timestamp: 9, Key: []byte{}, Headers: []batch.Header{{Key: "a", Value: []byte("1")}, {Key: "a"}, {Value: []byte{}}}},
+	}
+	b := batch.Build(want)
+	seen, err := decode(b)
+	if err != nil || len(seen) != 3 || seen[2].Timestamp != 9 || len(seen[2].Headers) != 3 {
+		t.Fatalf("franz-go reads %+v, %v", seen, err)
+	}
+	if err := b.Verify(); err != nil || !b.Dense() || b.ProducerID() != -1 || b.MaxTimestamp() != 9 {
+		t.Errorf("header %x: %v", b[:batch.HeaderLen], err)
+	}
+	if got, err := b.Records(0); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
 func TestRecordsRefusesWhatIsNone(t *testing.T) {
 	wire := encodeRecords(plain(50, 2, 30), 50, 0)
 	bad := bytes.Clone(wire)
