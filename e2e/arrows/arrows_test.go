@@ -25,12 +25,13 @@ func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/mirror": {"pkg/app", "pkg/config"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
-			"pkg/mirror/protocol", "pkg/ownership", "pkg/produce", "pkg/status", "pkg/verify"},
+			"pkg/mirror/protocol", "pkg/ownership", "pkg/park", "pkg/produce", "pkg/status", "pkg/verify"},
 		"pkg/config":                {},
 		"pkg/ownership":             {"pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/consume":               {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/produce":               {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/journal":               {"pkg/mirror"},
+		"pkg/park":                  {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror"},
 		"pkg/status":                {"pkg/journal", "pkg/lag", "pkg/mirror"},
 		"pkg/verify":                {"pkg/batch", "pkg/kafka"}, // independent of the copy path it checks

@@ -25,6 +25,7 @@ import (
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 	"tributary/pkg/ownership"
+	"tributary/pkg/park"
 	"tributary/pkg/produce"
 	"tributary/pkg/status"
 )
@@ -150,6 +151,9 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mi
 		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce}
 	if c.Replicas == 0 {
 		c.Replicas = -1 // the destination's default
+	}
+	if l.OnBadRecord == config.BadRecordParks {
+		c.Parking = park.NewLot(park.Config{Create: c.Create, Replicas: c.Replicas}, p.clusters[l.To])
 	}
 	if l.Compression != config.CompressionSource {
 		c.Recompress = true

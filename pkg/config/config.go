@@ -84,6 +84,8 @@ type Link struct {
 	Compression Compression `yaml:"compression"`
 	// Guarantee is what is promised about duplicates. Loss is excluded in either case.
 	Guarantee Guarantee `yaml:"guarantee"`
+	// OnBadRecord is what becomes of a record that cannot be copied.
+	OnBadRecord OnBadRecord `yaml:"on_bad_record"`
 	// Rate limits the bytes per second sent to the destination. 0: no limit.
 	Rate Bytes `yaml:"rate"`
 	// Retention are the headroom thresholds of status, checks and pool eligibility.

@@ -30,6 +30,7 @@ func DefaultLink() Link {
 		Start:       StartEarliest,
 		Compression: CompressionSource,
 		Guarantee:   ExactlyOnce,
+		OnBadRecord: BadRecordHalts,
 		Retention:   Retention{Warn: 50, Critical: 25},
 	}
 }

@@ -16,6 +16,8 @@ const (
 	maxRegexp = 256
 	// internalPrefix begins the names of topics that belong to brokers and tools.
 	internalPrefix = "__"
+	// parkedTopic is where links put what they cannot copy. It belongs to its cluster, as each has its own.
+	parkedTopic = "mirror.parked"
 )
 
 // TopicFilter says which topics of a link are copied and what they become. It is safe for concurrent use.
@@ -36,10 +38,10 @@ func (l Link) Filter() (*TopicFilter, error) {
 	return &TopicFilter{include: include, exclude: exclude, rename: rename}, nil
 }
 
-// Match says whether a topic of the source is copied. Names that begin with __ never are.
+// Match says whether a topic of the source is copied. Names that begin with __ never are, nor is mirror.parked.
 func (f *TopicFilter) Match(topic string) bool {
 	matches := func(p pattern) bool { return p.match(topic) }
-	return !strings.HasPrefix(topic, internalPrefix) &&
+	return !strings.HasPrefix(topic, internalPrefix) && topic != parkedTopic &&
 		slices.ContainsFunc(f.include, matches) && !slices.ContainsFunc(f.exclude, matches)
 }
 
@@ -52,6 +54,8 @@ func (f *TopicFilter) Rename(topic string) (string, error) {
 		return "", fmt.Errorf("rename topic %s: the new name has %d characters, Kafka allows %d", shorten(topic), len(name), maxTopicName)
 	case !isName(name):
 		return "", fmt.Errorf("rename topic %s: %s is not a legal topic name", shorten(topic), shorten(name))
+	case name == parkedTopic:
+		return "", fmt.Errorf("rename topic %s: %s is where links put what they cannot copy", shorten(topic), parkedTopic)
 	case strings.HasPrefix(name, internalPrefix):
 		return "", fmt.Errorf("rename topic %s: %s is the name of an internal topic", shorten(topic), shorten(name))
 	}

@@ -46,6 +46,7 @@ func TestTopicFilterRename(t *testing.T) {
 		{"{topic}", "..", "", "not a legal topic name"},
 		{"{topic}", "{from}", "", "not a legal topic name"},
 		{"_{topic}", "_a", "", "internal topic"},
+		{"mirror.{topic}", "parked", "", "cannot copy"},
 	} {
 		filter, err := Link{Name: "up", From: "edge", Topics: Topics{Rename: test.template}}.Filter()
 		if err != nil {

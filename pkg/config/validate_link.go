@@ -89,6 +89,8 @@ func (k *checker) patterns(path string, patterns []string) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if _, err := compilePattern(text); err != nil {
 			k.add(at, "%v", err)
+		} else if text == parkedTopic {
+			k.add(at, "%s is where links put what they cannot copy; it is never mirrored", parkedTopic)
 		} else if strings.HasPrefix(text, internalPrefix) {
 			k.add(at, "%s names internal topics, which are never mirrored", shorten(text))
 		}
@@ -102,6 +104,7 @@ func (k *checker) behaviour(path string, link Link) {
 	k.oneOf(path+".compression", string(link.Compression), string(CompressionSource), string(CompressionZstd),
 		string(CompressionLZ4), string(CompressionSnappy), string(CompressionGzip))
 	k.oneOf(path+".guarantee", string(link.Guarantee), string(ExactlyOnce), string(AtLeastOnce))
+	k.oneOf(path+".on_bad_record", string(link.OnBadRecord), string(BadRecordHalts), string(BadRecordParks))
 	if link.Rate < 0 {
 		k.add(path+".rate", "%d is negative; 0 means no limit", int64(link.Rate))
 	}

@@ -49,3 +49,13 @@ const (
 	MechanismScramSHA256 = "SCRAM-SHA-256"
 	MechanismScramSHA512 = "SCRAM-SHA-512"
 )
+
+// OnBadRecord is what becomes of a record that cannot be copied: because the source has damaged it, or because the
+// destination refuses it for good.
+type OnBadRecord string
+
+// The treatments of bad records.
+const (
+	BadRecordHalts OnBadRecord = "halt" // its partition stops before it until an operator decides
+	BadRecordParks OnBadRecord = "park" // it is put into the topic mirror.parked at the destination, and passed
+)
