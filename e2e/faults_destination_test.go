@@ -272,6 +272,13 @@ func slowDestination(t *testing.T, e *evidence) {
 // fill up. It fails the test unless the lag grows meanwhile.
 func (e *evidence) memoryFor(t *testing.T, r *route, hold time.Duration) (slope float64, peak int64) {
 	t.Helper()
+	eventually(t, noticeWithin, "the lag is known", func(ctx context.Context) error {
+		topic, err := r.host.topic(ctx, r.topic)
+		if err == nil && topic.LagRecords == nil {
+			err = errors.New("it is unknown")
+		}
+		return err
+	})
 	before := readProgress(t, r)
 	watching, cancel := context.WithTimeout(t.Context(), hold)
 	defer cancel()

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// slack is by how much a limiter may be late and make up for it: timers of a busy machine are, and the rate would fall
+// short by that.
+const slack = 100 * time.Millisecond
+
 // limiter spaces bytes out in time.
 type limiter struct {
 	mu   sync.Mutex
@@ -19,7 +23,7 @@ func (l *limiter) reserve(n, rate int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if l.free.Before(now) {
+	if now.Sub(l.free) > slack { // it was idle, and not just late
 		l.free = now
 	}
 	l.free = l.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
