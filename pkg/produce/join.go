@@ -154,7 +154,7 @@ func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) er
 	}
 }
 
-var errNoLeader = errors.New("no leader is known")
+var errNoLeader = errors.New("no leader is known; if that lasts, the topic is gone or the right to DESCRIBE it is missing")
 
 // find asks the leader what each of list has to know, and lets those join for which it is answered. The error is the
 // first reason why some did not.
