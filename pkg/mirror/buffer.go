@@ -210,7 +210,7 @@ func (g *Budget) free(b *Buffer) {
 		kept += int64(len(l))
 	}
 	switch {
-	case m == nil || kept+int64(len(m)) > g.total:
+	case m == nil || b.kept || kept+int64(len(m)) > g.total: // a kept window is of no class
 	case len(m) > pooledBytes:
 		g.large = append(g.large, m)
 	default:

@@ -109,13 +109,16 @@ func (l *Link) examine(ctx context.Context, p *Pipeline) {
 	}
 }
 
-// suspected returns what has to be looked into, nil when nothing has, and the end of the acknowledged prefix at the
-// destination.
+// suspected returns what has to be looked into, nil when nothing has, and where the acknowledged prefix ends at the
+// destination, 0 when there is none.
 func (p *Pipeline) suspected() (*suspicion, int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.active() {
 		return nil, 0
+	}
+	if p.position.Dest <= p.identity.Base.Dest { // nothing was copied: the record before is of somebody else
+		return p.suspicion, 0
 	}
 	return p.suspicion, p.position.Dest
 }
@@ -133,6 +136,9 @@ func (l *Link) find(ctx context.Context, p *Pipeline, s suspicion, dest int64) (
 	}
 	// The last record copied gives the time where none was acknowledged since the start. The destination may be down: then
 	// the time is not known.
+	if dest == 0 {
+		return e, nil
+	}
 	e.since, err = l.sink.TimeBefore(ctx, p.dest, dest)
 	if err != nil && ctx.Err() == nil {
 		l.log.Info("time of the last copied record not read", "topic", p.dest.Topic, "partition", p.dest.Partition, "err", err)

@@ -22,16 +22,19 @@ var (
 
 // TestExactlyOnce runs a pipeline through random answers, broken connections, late requests, a forgetful broker, crashes
 // and stale positions, and holds its log against the source at every step.
-func TestExactlyOnce(t *testing.T) { forSeeds(t, false) }
+func TestExactlyOnce(t *testing.T) { forSeeds(t, false, false) }
 
 // TestNothingLostUncounted is the same for compacted sources and at-least-once links: records may come again after
 // trouble, but in order, and none is missing.
-func TestNothingLostUncounted(t *testing.T) { forSeeds(t, true) }
+func TestNothingLostUncounted(t *testing.T) { forSeeds(t, true, false) }
 
-func forSeeds(t *testing.T, uncounted bool) {
+func forSeeds(t *testing.T, uncounted, losses bool) {
 	first, n := uint64(1), *seeds
 	if *oneSeed > 0 {
 		first, n = *oneSeed, 1
+	}
+	if losses && *oneSeed == 0 {
+		n = max(1, n/3)
 	}
 	budget := NewBudget(64 << 20) // shared, as its memory is
 	link := NewLink(LinkConfig{Name: "link", From: "edge", To: "region", Parking: &fakeParking{}}, newFakeSource(nil), newFakeSink(nil), newMemStore(), &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
@@ -40,7 +43,7 @@ func forSeeds(t *testing.T, uncounted bool) {
 			synctest.Test(t, func(t *testing.T) {
 				link.restarts, link.parks = make(chan *Pipeline, 100), make(chan *Pipeline, 100) // of this bubble
 				link.store = newMemStore()
-				newWorld(t, seed, uncounted, budget, link).run()
+				newWorld(t, seed, uncounted, losses, budget, link).run()
 			})
 		})
 		if !ok {
@@ -74,7 +77,13 @@ type world struct {
 	late    [][]byte
 	open    bool
 	faults  bool
-	trace   []event
+
+	losses      bool
+	logStart    int64   // of the source
+	want        []int64 // ids that the destination has to have in the end
+	skippedAt   int64   // source offset that a skip went on at, -1 before it
+	skippedHave int     // records that the destination had then
+	trace       []event
 }
 
 // reply is a broker's answer under way.
@@ -90,12 +99,19 @@ const (
 	wrapBase   = 1<<31 - 40 // sequences wrap in every run
 )
 
-func newWorld(t *testing.T, seed uint64, uncounted bool, budget *Budget, link *Link) *world {
-	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 4)), uncounted: uncounted, faults: true, budget: budget, link: link, bad: map[int64]bool{}}
+func newWorld(t *testing.T, seed uint64, uncounted, losses bool, budget *Budget, link *Link) *world {
+	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 4)), uncounted: uncounted, faults: true, losses: losses, skippedAt: -1, budget: budget, link: link, bad: map[int64]bool{}}
 	w.ages = w.rnd.IntN(3)
 	w.spoiled = []int{0, 0, 0, 8}[w.rnd.IntN(4)]
+	if losses { // one matter at a time
+		w.spoiled = 0
+	}
 	w.broker = newBroker(func(stamp int64) bool { return stamp < time.Now().Add(-testExpiry).UnixMilli() })
 	w.makeLog()
+	w.want = w.visible
+	if losses {
+		w.prepareLosses()
+	}
 	w.newest = protocol.Identity{ProducerID: testProducer, Compacted: uncounted, SourceEpochs: testEpoch + 1, Base: protocol.Position{SourceEpoch: -1, ProducerID: testProducer, Sequence: wrapBase, DestEpoch: -1}}
 	if uncounted {
 		w.newest.Base.Sequence, w.newest.Epoch = 0, -1
@@ -271,27 +287,36 @@ func (w *world) finish() {
 	if w.uncounted {
 		got = firsts(got)
 	}
-	if !slices.Equal(got, w.visible) {
-		w.fail("destination has %v, want %v", got, w.visible)
+	want := w.want
+	if w.uncounted {
+		want = firsts(want)
+	}
+	if !slices.Equal(got, want) {
+		w.fail("destination has %v, want %v", got, want)
 	}
 	w.crash()
 }
 
 // check holds the present position and the log against the source.
 func (w *world) check() {
+	w.idle()
 	if s := w.bench.p.Status(time.Now()); s.State == StateHalted {
 		w.fail("halted: %s: %s", s.Cause, s.Why)
 	}
-	ids := w.broker.records
+	ids, want := w.broker.records, w.want
+	visible, base := w.wanted()
 	if w.uncounted {
-		if ids = firsts(ids); len(ids) < w.visibleBefore(w.bench.position().Source) {
+		if want = firsts(want); w.skippedAt >= 0 {
+			visible = func(int64) int { return 0 }
+		}
+		if ids = firsts(ids); len(ids) < visible(w.bench.position().Source) {
 			w.fail("position %+v is beyond the %d different records that are there", w.bench.position(), len(ids))
 		}
-	} else if err := w.broker.check(w.bench.position(), w.visibleBefore, wrapBase); err != nil {
+	} else if err := w.broker.check(w.bench.position(), visible, base); err != nil {
 		w.fail("%v", err)
 	}
-	if len(ids) > len(w.visible) || !slices.Equal(ids, w.visible[:len(ids)]) {
-		w.fail("log has %v, want a beginning of %v", ids, w.visible)
+	if len(ids) > len(want) || !slices.Equal(ids, want[:len(ids)]) {
+		w.fail("log has %v, want a beginning of %v", ids, want)
 	}
 }
 
@@ -306,6 +331,9 @@ func (w *world) step() {
 		return
 	}
 	n := 20
+	if w.losses && w.faults && w.logStart == 0 && w.rnd.IntN(100) == 0 {
+		w.remove()
+	}
 	if !w.faults || w.spoiled > 0 && w.rnd.IntN(4) > 0 { // to narrow and to park takes many steps without a fault
 		n = 12
 	}
@@ -368,6 +396,10 @@ func (w *world) fetch() {
 	if appetite != Hungry {
 		return
 	}
+	if from < w.logStart {
+		w.refuse(generation)
+		return
+	}
 	var raw [][]byte
 	var end int64
 	most := 1 + w.rnd.IntN(8)
@@ -385,6 +417,10 @@ func (w *world) fetch() {
 	w.note("fetch from %d: %d batches to %d", from, len(raw), end)
 	w.bench.t = w.t
 	w.bench.respondBytes(generation, w.log[len(w.log)-1].next(), raw, aborted...)
+	if w.losses {
+		w.tend()
+		w.newest.SourceEpochs = w.bench.p.identity.SourceEpochs
+	}
 }
 
 // markerOf is the offset of the marker that ends an aborted transaction.
