@@ -34,7 +34,7 @@ func arrows() map[string][]string {
 		"pkg/park":                  {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror"},
 		"pkg/status":                {"pkg/journal", "pkg/lag", "pkg/mirror"},
-		"pkg/verify":                {"pkg/batch", "pkg/kafka"}, // independent of the copy path it checks
+		"pkg/verify":                {"pkg/kafka"}, // independent of the copy path it checks
 		"pkg/catalog":               {"pkg/kafka", "pkg/mirror"},
 		"pkg/mirror":                {"pkg/batch", "pkg/mirror/protocol"},
 		"pkg/mirror/protocol":       {},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/pkg/kafka"
 )
@@ -76,6 +77,64 @@ func TestRetention(t *testing.T) {
 				t.Errorf("coverage %v of a comparison that is %s", r.Coverage, r.Verdict)
 			}
 		})
+	}
+}
+
+// Where retention overtakes the reading nothing is said to differ.
+func TestOverrun(t *testing.T) {
+	for _, side := range []string{"edge", "region"} {
+		edge, region := newFake(t, "edge", oneTopic(1)), newFake(t, "region", oneTopic(1))
+		edge.write(t, sample("clicks", 0, 100)...)
+		region.write(t, sample("clicks", 0, 100)...)
+		overtaken := edge
+		if side == "region" {
+			overtaken = region
+		}
+		refused := 0
+		overtaken.brokers.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			overtaken.brokers.KeepControl()
+			refused++
+			resp := req.ResponseKind().(*kmsg.FetchResponse)
+			topic := kmsg.NewFetchResponseTopic()
+			topic.Topic = "clicks"
+			p := kmsg.NewFetchResponseTopicPartition()
+			p.ErrorCode = codeOutOfRange
+			topic.Partitions = append(topic.Partitions, p)
+			resp.Topics = append(resp.Topics, topic)
+			return resp, nil, true
+		})
+		r := compare(t, region, []*fake{edge})
+		if refused == 0 {
+			t.Fatalf("%s: no fetch was refused", side)
+		}
+		if r.Verdict != Inconclusive || r.Differences() != 0 || len(r.Reasons) == 0 || r.Coverage >= 100 {
+			t.Errorf("%s overtaken: %s", side, r.Text())
+		}
+	}
+}
+
+// What an unreadable batch may have caused is not counted as different.
+func TestDoubt(t *testing.T) {
+	source, there := &log{}, &log{source: -1}
+	for _, test := range []struct {
+		name string
+		bad  *log
+		want Counts
+	}{
+		{"none", &log{}, Counts{Missing: 1, Alien: 1, Duplicate: 1, Reordered: 1}},
+		{"source", source, Counts{Missing: 1, Reordered: 1}},
+		{"destination", there, Counts{Alien: 1, Duplicate: 1, Reordered: 1}},
+	} {
+		source.corrupt, there.corrupt = nil, nil
+		test.bad.corrupt = []*corrupt{{1, 2, errChecksum}}
+		f := &findings{unit: &unit{sources: []*log{source}, destinations: []*log{there}}}
+		for _, k := range []Kind{Missing, Alien, Duplicate, Reordered} {
+			f.add(&item{kind: k, source: source, destination: there})
+		}
+		f.doubt()
+		if f.counts != test.want || int64(len(f.items)) != test.want.Differences() {
+			t.Errorf("%s unreadable: got %+v with %d items, want %+v", test.name, f.counts, len(f.items), test.want)
+		}
 	}
 }
 

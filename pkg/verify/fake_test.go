@@ -18,6 +18,7 @@ import (
 // fake is one simulated cluster.
 type fake struct {
 	name    string
+	brokers *kfake.Cluster
 	cluster *kafka.Cluster
 	client  *kgo.Client // writes where it is told to, in order
 }
@@ -38,7 +39,7 @@ func newFake(t *testing.T, name string, topics map[string]int32) *fake {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cluster.Close() })
-	return &fake{name: name, cluster: cluster, client: newWriter(t, c.ListenAddrs())}
+	return &fake{name: name, brokers: c, cluster: cluster, client: newWriter(t, c.ListenAddrs())}
 }
 
 func newWriter(t *testing.T, brokers []string, opts ...kgo.Opt) *kgo.Client {

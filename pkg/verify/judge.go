@@ -12,9 +12,28 @@ const nearOffsets = 2000
 // judge compares one unit: first by sums, then record by record where they differ.
 func (v *Verifier) judge(ctx context.Context, u *unit, a *arrival) (*findings, error) {
 	f := &findings{unit: u}
-	if u.compacted {
-		return f, v.judgeKeys(ctx, u, a, f)
+	var err error
+	switch {
+	case u.overran(): // what was not read cannot be judged; the report says so
+	case u.compacted:
+		err = v.judgeKeys(ctx, u, a, f)
+	default:
+		err = v.judgeRecords(ctx, u, a, f)
 	}
+	if u.overran() { // while the records were read again
+		return &findings{unit: u}, err
+	}
+	f.doubt()
+	return f, err
+}
+
+// overran says whether a log of the unit lost records while it was read.
+func (u *unit) overran() bool {
+	return slices.ContainsFunc(slices.Concat(u.sources, u.destinations), func(l *log) bool { return l.overrun != nil })
+}
+
+// judgeRecords compares the sums, and record by record what differs in them.
+func (v *Verifier) judgeRecords(ctx context.Context, u *unit, a *arrival, f *findings) error {
 	var held, later, there []*series
 	for _, l := range u.sources {
 		held, later = append(held, l.held), append(later, l.later)
@@ -24,29 +43,29 @@ func (v *Verifier) judge(ctx context.Context, u *unit, a *arrival) (*findings, e
 	}
 	keys := unequal(held, later, there, true)
 	if len(keys) == 0 {
-		return f, nil
+		return nil
 	}
 	rows := newSorter(rowKind(), v.cfg.Dir, v.cfg.MemoryBytes/2)
 	defer rows.close()
 	if err := v.collect(ctx, u, keys, rows); err != nil {
-		return nil, err
+		return err
 	}
 	matches := newSorter(matchKind(), v.cfg.Dir, v.cfg.MemoryBytes/4)
 	defer matches.close()
 	j := &joiner{unit: u, arrival: a, findings: f, matches: matches, good: lastGood(u, keys), places: map[[2]uint32]int64{}}
 	if err := rows.each(j.row); err != nil {
-		return nil, err
+		return err
 	}
 	if err := j.finish(); err != nil {
-		return nil, err
+		return err
 	}
 	rows.close()
 	order := newOrder(j)
 	if err := matches.each(order.match); err != nil {
-		return nil, err
+		return err
 	}
 	order.finish()
-	return f, nil
+	return nil
 }
 
 // collect reads the records of some cells again.
@@ -190,6 +209,28 @@ func (f *findings) drop(gone map[*item]bool) {
 	f.items = slices.DeleteFunc(f.items, isGone)
 	f.aliens = slices.DeleteFunc(f.aliens, isGone)
 	f.missing = slices.DeleteFunc(f.missing, isGone)
+}
+
+// doubt takes back what may be an effect of batches that could not be read: they make the result inconclusive, and not
+// different.
+func (f *findings) doubt() {
+	unread := func(logs []*log) bool {
+		return slices.ContainsFunc(logs, func(l *log) bool { return len(l.corrupt) > 0 })
+	}
+	if unread(f.unit.sources) {
+		f.forget(Alien)
+		f.forget(Duplicate)
+	}
+	if unread(f.unit.destinations) {
+		f.forget(Missing)
+	}
+}
+
+// forget drops all findings of a kind.
+func (f *findings) forget(k Kind) {
+	*f.counts.count(k) = 0
+	is := func(i *item) bool { return i.kind == k }
+	f.items, f.aliens, f.missing = slices.DeleteFunc(f.items, is), slices.DeleteFunc(f.aliens, is), slices.DeleteFunc(f.missing, is)
 }
 
 // place names a record for people.

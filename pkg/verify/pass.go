@@ -194,7 +194,7 @@ func (v *Verifier) readLater(ctx context.Context, units []*unit) error {
 
 // Progress is how far a comparison is.
 type Progress struct {
-	Phase       string // reading, waiting, comparing
+	Phase       string // aligning, reading, waiting, comparing
 	Done, Total int64  // offsets of this phase
 	Records     int64  // read in all phases, those that were not compared too
 	Bytes       int64  // of responses

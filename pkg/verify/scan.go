@@ -18,8 +18,8 @@ type span struct{ from, to int64 }
 
 func (s span) size() int64 { return max(0, s.to-s.from) }
 
-// errOverrun says that the source deleted records while they were being read.
-var errOverrun = errors.New("its first records were deleted while it was read")
+// errOverrun says that a log does not have the records any more that were about to be read.
+var errOverrun = errors.New("its records were deleted, by retention or with its end, while it was read; verify again")
 
 // scanner reads logs, one at a time, over connections it keeps. Not safe for concurrent use.
 type scanner struct {
