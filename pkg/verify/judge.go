@@ -45,12 +45,12 @@ func (v *Verifier) judgeRecords(ctx context.Context, u *unit, a *arrival, f *fin
 	if len(keys) == 0 {
 		return nil
 	}
-	rows := newSorter(rowKind(), v.cfg.Dir, v.cfg.MemoryBytes/2)
+	rows := newSorter(rowKind(), v.cfg.Dir, v.cfg.MemoryBytes/4)
 	defer rows.close()
 	if err := v.collect(ctx, u, keys, rows); err != nil {
 		return err
 	}
-	matches := newSorter(matchKind(), v.cfg.Dir, v.cfg.MemoryBytes/4)
+	matches := newSorter(matchKind(), v.cfg.Dir, v.cfg.MemoryBytes/8)
 	defer matches.close()
 	j := &joiner{unit: u, arrival: a, findings: f, matches: matches, good: lastGood(u, keys), places: map[[2]uint32]int64{}}
 	if err := rows.each(j.row); err != nil {

@@ -9,7 +9,7 @@ import (
 // judgeKeys compares the last value of every key: what compaction leaves. Older values may be gone at either side, and a
 // deleted key may be absent or still have its tombstone.
 func (v *Verifier) judgeKeys(ctx context.Context, u *unit, a *arrival, f *findings) error {
-	rows := newSorter(rowKind(), v.cfg.Dir, v.cfg.MemoryBytes/2)
+	rows := newSorter(rowKind(), v.cfg.Dir, v.cfg.MemoryBytes/4)
 	defer rows.close()
 	var jobs []job
 	var flushes []func() error

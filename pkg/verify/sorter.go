@@ -44,6 +44,9 @@ func (s *sorter[T]) add(rows []T) error {
 				return err
 			}
 		}
+		if len(s.rows) == cap(s.rows) { // append would take more than the limit at last
+			s.rows = slices.Grow(s.rows, min(s.limit, max(1024, 2*len(s.rows)))-len(s.rows))
+		}
 		s.rows = append(s.rows, r)
 	}
 	return nil
