@@ -29,7 +29,7 @@ e2e-full: build                 ## the same in the sizes of a release: a million
 
 faults: build                   ## every fault of the catalogue; writes docs/faults.md
 	$(GO) run ./e2e/kafka/provision
-	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^TestFaults$$' -v ./e2e
+	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^Test(Faults|Losses|PowerCuts|CompactedTopics|OldFormats)$$' -v ./e2e
 
 soak: build                     ## crash loops for an hour
 	$(GO) run ./e2e/kafka/provision

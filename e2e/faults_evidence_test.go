@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,8 +84,8 @@ type outcome struct {
 // verdict says in one word how the row ended.
 func (o outcome) verdict() string {
 	switch {
-	case o.run == nil:
-		return ""
+	case !o.ran:
+		return "not run"
 	case o.failed:
 		return "FAILED"
 	case o.skipped:
@@ -151,16 +152,22 @@ func page(results []outcome, before string) string {
 		case o.ran:
 			b.WriteString(o.line())
 		default:
-			for line := range strings.Lines(before) {
-				if strings.HasPrefix(line, "| "+o.label()+" |") {
-					b.WriteString(line)
-				}
-			}
+			b.WriteString(cmp.Or(o.lineOf(before), o.line()))
 		}
 	}
 	b.WriteString("\nNot made by this command:\n\n| ID | fault | expected | where, or why not |\n|---|---|---|---|\n")
 	b.WriteString(others.String())
 	return b.String()
+}
+
+// lineOf returns the row of an earlier page, "" where it is not there.
+func (o outcome) lineOf(page string) string {
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(line, "| "+o.label()+" |") {
+			return line
+		}
+	}
+	return ""
 }
 
 // label is the id, marked when the row is part of make test.
