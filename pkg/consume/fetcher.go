@@ -186,7 +186,7 @@ func (f *fetcher) size() {
 	}
 	largest := 0
 	for i := range f.asked {
-		largest = max(largest, f.asked[i].e.largest)
+		largest = max(largest, int(f.asked[i].e.largest.Load()))
 	}
 	f.partial = min(response, max(minPartitionBytes, batchesPerFetch*largest))
 	f.encoder.responseBytes, f.encoder.partitionBytes = response, f.partial

@@ -45,7 +45,8 @@ type entry struct {
 	retryAt  time.Time // after an error
 	doubted  time.Time // when it answered with an error last
 
-	largest int // owned by the fetcher that has it: bytes of the largest recent batch
+	// Bytes of the largest recent batch. A partition that has just become hot is in a response of the cold fetch too.
+	largest atomic.Int64
 }
 
 // lane fetches from one broker: a small hot fetch for the partitions that had records lately, which answers at the first

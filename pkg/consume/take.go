@@ -47,7 +47,7 @@ func (t *taker) partition(h *partitionHead) bool {
 		if f.lane.heard(a.e, time.Now()) {
 			signal(f.lane.hot.wake)
 		}
-		a.e.largest -= a.e.largest / 16 // forgets a large batch of long ago
+		a.e.largest.Add(-a.e.largest.Load() / 16) // forgets a large batch of long ago
 	}
 	return true
 }
@@ -55,14 +55,21 @@ func (t *taker) partition(h *partitionHead) bool {
 // batch takes in one batch of the partition.
 func (t *taker) batch(b batch.Batch) {
 	e := t.f.asked[t.at].e
-	e.largest = max(e.largest, len(b))
+	e.sized(len(b))
 	t.f.intake.Batch(b, t.buf)
+}
+
+// sized notes the size of a batch. Two that meet may forget one of the sizes, which decides only how much is asked for.
+func (e *entry) sized(n int) {
+	if int64(n) > e.largest.Load() {
+		e.largest.Store(int64(n))
+	}
 }
 
 // message takes in one message of a format before v2.
 func (t *taker) message(m batch.Message) {
 	e := t.f.asked[t.at].e
-	e.largest = max(e.largest, len(m))
+	e.sized(len(m))
 	t.f.intake.Message(m)
 }
 
