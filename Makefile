@@ -1,7 +1,7 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e e2e-full faults soak bench verify-bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full faults soak sim bench verify-bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
@@ -34,6 +34,9 @@ faults: build                   ## every fault of the catalogue; writes docs/fau
 soak: build                     ## crash loops for an hour
 	$(GO) run ./e2e/kafka/provision
 	SOAK=1h $(GO) test -count=1 -timeout 90m -run 'TestCrash' -v ./e2e
+
+sim:                            ## a thousand hours of outages in simulated time; SEED=n repeats one plan
+	SIM_HOURS=$${SIM_HOURS:-1000} $(GO) test -count=1 -timeout 6h -run TestOutages -v ./pkg/app/sim
 
 bench: build                    ## cost and speed beside MirrorMaker 2, franz-go and sarama
 	$(GO) run ./e2e/kafka/provision

@@ -26,6 +26,8 @@ func arrows() map[string][]string {
 		"cmd/mirror": {"pkg/app", "pkg/config"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/mirror/protocol", "pkg/ownership", "pkg/park", "pkg/produce", "pkg/status", "pkg/verify"},
+		"pkg/app/sim": {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/mirror/protocol",
+			"pkg/ownership", "pkg/produce"}, // tests only
 		"pkg/config":                {},
 		"pkg/ownership":             {"pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/consume":               {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
