@@ -102,18 +102,21 @@ func resetStorm(t *testing.T, e *evidence) {
 	})
 }
 
-// Over a line of 10 Mbit/s and 300 ms a mirror uses the line.
+// Over a line of 10 Mbit/s and 300 ms a mirror uses the line, when it has some partitions to read: of a lone one a fetch
+// takes 1 MiB, and then waits for a round trip.
 func longThinLine(t *testing.T, e *evidence) {
 	const (
 		bytesPerSecond = 1_250_000
 		oneWay         = 150 * time.Millisecond
+		linePartitions = 6
 	)
 	for _, side := range []string{"source", "destination"} {
-		r := newRoute(t, "fault-n4-"+side, stage.second.get(t), stage.region.get(t), 1)
-		far := r.from
+		far := stage.second.get(t)
+		from, to := far, stage.home.get(t)
 		if side == "destination" {
-			far = r.to
+			from, to = stage.edge.get(t), far
 		}
+		r := newRoute(t, "fault-n4-"+side, from, to, linePartitions)
 		carried := func() (n int64) {
 			for _, node := range far.Nodes() {
 				s := node.Proxy().Stats()
@@ -121,7 +124,7 @@ func longThinLine(t *testing.T, e *evidence) {
 			}
 			return n
 		}
-		_, err := load.Fill(within(t, time.Minute), r.from.Direct(), load.FillSpec{Topic: r.topic, Partitions: 1, Records: 60 * bytesPerSecond / 1000, ValueBytes: 1024, Codec: load.None})
+		_, err := load.Fill(within(t, time.Minute), r.from.Direct(), load.FillSpec{Topic: r.topic, Partitions: linePartitions, Records: 60 * bytesPerSecond / 1000, ValueBytes: 1024, Codec: load.None})
 		must(t, err)
 		for _, node := range far.Nodes() {
 			node.Proxy().Delay(oneWay)
