@@ -52,6 +52,7 @@ type linkSettings struct {
 	Partitions  string        `yaml:"partitions,omitempty"`
 	Compression string        `yaml:"compression,omitempty"`
 	Guarantee   string        `yaml:"guarantee,omitempty"`
+	OnBadRecord string        `yaml:"on_bad_record,omitempty"`
 	Start       string        `yaml:"start,omitempty"`
 }
 

@@ -100,5 +100,8 @@ func (l *Link) record(e Event) {
 	if e.Kind == EventSkipped {
 		l.log.Warn("partition skipped", "topic", e.Topic, "partition", e.Partition, "cause", string(e.Cause), "next", e.ResumesAt, "lost", e.Loss.String())
 	}
+	if e.Kind == EventParked {
+		l.log.Warn("bad records parked", "topic", e.Topic, "partition", e.Partition, "cause", string(e.Cause), "err", e.Text, "next", e.ResumesAt)
+	}
 	l.events.Record(e)
 }

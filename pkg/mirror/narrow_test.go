@@ -292,6 +292,9 @@ func (d *desk) wantParked(bad []int64) {
 			d.t.Errorf("parked record %d as of offset %d", id, p.From)
 		}
 	}
+	if kinds := d.events.kinds(); !slices.Equal(kinds, []EventKind{EventParked}) { // one a minute
+		d.t.Errorf("told %v", kinds)
+	}
 	lost, skipped := map[Cause]int64{}, map[SkipReason]int64{}
 	d.p.addTally(lost, skipped)
 	if skipped[SkipTimestampRejected] != int64(len(bad)) || len(lost) != 0 {

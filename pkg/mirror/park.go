@@ -36,7 +36,10 @@ type Parking interface {
 	Park(ctx context.Context, parked []Parked) error
 }
 
-const parkAtOnce = 4 // culprits that are parked at a time
+const (
+	parkAtOnce      = 4 // culprits that are parked at a time
+	parkedTellEvery = time.Minute
+)
 
 // parker passes over what cannot be copied. For each culprit, one step after the other:
 //
@@ -109,7 +112,6 @@ func (l *Link) pass(ctx context.Context, p *Pipeline) {
 		wait = min(2*wait, startRetryMax)
 	}
 	if p.passed(c, at) {
-		l.log.Warn("bad records parked", "topic", p.source.Topic, "partition", p.source.Partition, "offset", c.from, "next", c.to, "reason", string(c.reason), "err", c.why)
 		l.source.Wake(p)
 	}
 }
@@ -201,9 +203,24 @@ func (p *Pipeline) passed(c *culprit, at protocol.Position) bool {
 		return false
 	}
 	p.tally.skip(c.reason, c.number())
-	p.note(Event{Kind: EventParked, Cause: c.cause, Text: c.why, Loss: newLoss(c.from, c.to), ResumesAt: at.Source})
+	p.tellParked(c, time.Now())
 	p.rewind(at)
 	return true
+}
+
+// tellParked tells of the first culprit at once, and of those that follow once a minute, with their number: there may be
+// millions, and each stands in the topic.
+func (p *Pipeline) tellParked(c *culprit, now time.Time) {
+	if !p.parkedTold.IsZero() && now.Sub(p.parkedTold) < parkedTellEvery {
+		p.parkedUntold += c.number()
+		return
+	}
+	text := c.why
+	if p.parkedUntold > 0 {
+		text += fmt.Sprintf("; %d more were parked since the last such event", p.parkedUntold)
+	}
+	p.note(Event{Kind: EventParked, Cause: c.cause, Text: text, Loss: newLoss(c.from, c.to), ResumesAt: c.to})
+	p.parkedTold, p.parkedUntold = now, 0
 }
 
 func (p *Pipeline) passTrouble(c *culprit, err error) {

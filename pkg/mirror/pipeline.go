@@ -58,21 +58,23 @@ type Pipeline struct {
 	generation uint64 // of the fetch position: a response to a fetch of an earlier one is void
 
 	// Reading.
-	next       int64 // source offset of the next record to read
-	nextEpoch  int32 // leader epoch of the last record read, -1 when unknown
-	skip       int64 // records to pass over first: the destination has them already
-	leftOut    bool  // of the last fetch: who makes room wakes the source
-	sourceEnd  int64 // last stable offset at the source as of sourceSeen
-	sourceSeen time.Time
-	hold       hold
-	shortSeen  time.Time // when that was seen last
-	shortSince time.Time // since when the source shows fewer records than the destination has
-	stable     int64     // last stable offset as of the last good fetch, notKnown before one
-	feeding    bool      // a response is being taken in
-	foretell   int32     // newest source leader epoch met, to be stored before its records are sent
-	damagedAt  int64     // source offset of the last batch with a wrong checksum
-	damaged    int       // how often it was read
-	culprit    *culprit  // what cannot be copied, nil while there is nothing; see held
+	next         int64 // source offset of the next record to read
+	nextEpoch    int32 // leader epoch of the last record read, -1 when unknown
+	skip         int64 // records to pass over first: the destination has them already
+	leftOut      bool  // of the last fetch: who makes room wakes the source
+	sourceEnd    int64 // last stable offset at the source as of sourceSeen
+	sourceSeen   time.Time
+	hold         hold
+	shortSeen    time.Time // when that was seen last
+	shortSince   time.Time // since when the source shows fewer records than the destination has
+	stable       int64     // last stable offset as of the last good fetch, notKnown before one
+	feeding      bool      // a response is being taken in
+	foretell     int32     // newest source leader epoch met, to be stored before its records are sent
+	damagedAt    int64     // source offset of the last batch with a wrong checksum
+	damaged      int       // how often it was read
+	culprit      *culprit  // what cannot be copied, nil while there is nothing; see held
+	parkedTold   time.Time // when an event was told of parked records last
+	parkedUntold int64     // records parked since
 
 	// Writing.
 	window     window

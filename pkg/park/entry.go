@@ -97,7 +97,10 @@ func decode(r batch.Record) (mirror.Parked, error) {
 	case KindBatch:
 		p.Batch = r.Value
 	case KindRecord:
-		p.Record = &batch.Record{Offset: p.From, Timestamp: p.Timestamp, Key: r.Key, Value: r.Value, Headers: r.Headers[:own:own]}
+		p.Record = &batch.Record{Offset: p.From, Timestamp: p.Timestamp, Key: r.Key, Value: r.Value}
+		if own > 0 {
+			p.Record.Headers = r.Headers[:own:own]
+		}
 	default:
 		return p, fmt.Errorf("%w: kind %q", errForeign, values[headerKind])
 	}

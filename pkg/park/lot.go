@@ -17,7 +17,8 @@ const (
 	maxBatchBytes  = 512 << 10
 	newTopicTime   = 15 * time.Second // until all brokers know a new topic
 	newTopicPoll   = 100 * time.Millisecond
-	codeUnknown    = 3 // UNKNOWN_TOPIC_OR_PARTITION
+	codeUnknown    = 3  // UNKNOWN_TOPIC_OR_PARTITION
+	codeTooLarge   = 10 // MESSAGE_TOO_LARGE
 )
 
 // Config says how a link's records are parked.
@@ -53,8 +54,22 @@ func (l *Lot) Park(ctx context.Context, parked []mirror.Parked) error {
 			records = append(records, r)
 			size += len(r.Key) + len(r.Value)
 		}
-		if _, err := l.cluster.Append(ctx, Topic, partition, batch.Build(records)); err != nil {
+		if err := l.append(ctx, partition, records); err != nil {
 			return l.explain(err)
+		}
+	}
+	return nil
+}
+
+// append writes records as one batch, or each by itself where the topic does not take them together.
+func (l *Lot) append(ctx context.Context, partition int32, records []batch.Record) error {
+	_, err := l.cluster.Append(ctx, Topic, partition, batch.Build(records))
+	if code, _ := kafka.Code(err); code != codeTooLarge || len(records) == 1 {
+		return err
+	}
+	for i := range records {
+		if _, err := l.cluster.Append(ctx, Topic, partition, batch.Build(records[i:i+1])); err != nil {
+			return err
 		}
 	}
 	return nil
