@@ -150,8 +150,11 @@ func (b *badRecords) halted(ctx context.Context) error {
 			} else {
 				first = b.bad[p.Partition][0]
 			}
-			if p.State != state || p.Reason != causes[p.Partition] || p.NextOffset == nil || *p.NextOffset != first {
-				return fmt.Errorf("partition %d is %s %s at %v: %s; want %s at %d", p.Partition, p.State, p.Reason, p.NextOffset, p.Error, state, first)
+			if p.NextOffset == nil {
+				return fmt.Errorf("partition %d has not begun", p.Partition)
+			}
+			if p.State != state || p.Reason != causes[p.Partition] || *p.NextOffset != first {
+				return fmt.Errorf("partition %d is %s %s at %d: %s; want %s at %d", p.Partition, p.State, p.Reason, *p.NextOffset, p.Error, state, first)
 			}
 			if state == "halted" && !strings.Contains(p.Error, fmt.Sprint(first)) {
 				return fmt.Errorf("partition %d does not name offset %d: %s", p.Partition, first, p.Error)

@@ -56,6 +56,10 @@ func (p *Pipeline) held() bool { return p.culprit != nil || p.narrow.queued() &&
 // spoil stops reading at what cannot be copied. What the window holds goes first. Called under mu, with unlock to follow.
 func (p *Pipeline) spoil(c *culprit) {
 	p.generation++
+	if p.window.n == 0 && p.skip == 0 && p.position.Sequence != p.sequence { // the destination has what a scan found before it
+		p.position = p.scanned
+		p.position.Source, p.position.SourceEpoch = c.from, c.epoch
+	}
 	if c.reason == "" || p.link.cfg.Parking == nil {
 		p.end(c.ending())
 		return

@@ -352,6 +352,23 @@ func TestRefusedAfterAScan(t *testing.T) {
 	}
 }
 
+// TestHeldRightBehindAScan halts at a record that is too large, where a scan has found everything before it in the same
+// batch: the position lies right before it.
+func TestHeldRightBehindAScan(t *testing.T) {
+	log := []entry{{ids: idRange(0, 6), producer: -1, stamp: time.Now().UnixMilli(), pad: 900}}
+	d := newDesk(t, log, false, func(_ *LinkConfig, l *Limits, _ *protocol.Identity) { l.MaxBatchBytes = 500 })
+	first := entry{ids: idRange(0, 4), producer: -1, stamp: time.Now().UnixMilli()}.bytes()
+	first.Seal(batch.Producer{ID: testProducer}, 0)
+	if _, base := d.handle(first); base != 0 {
+		t.Fatal("what the run before sent was not appended")
+	}
+	d.run()
+	d.wantHalted(CauseTooLarge, "source offset 4")
+	if got := d.position(); got.Source != 4 || got.Sequence != 4 || got.Dest != 4 {
+		t.Errorf("position is %+v, want 4 of all", got)
+	}
+}
+
 // TestPassedOverThroughCrashes stops the process at every step of parking, each step refused, or done and reported as
 // failed. Whatever is saved, the records before and behind arrive once, and the bad one is parked at least once.
 func TestPassedOverThroughCrashes(t *testing.T) {
