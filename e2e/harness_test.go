@@ -61,8 +61,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	// Records of every age are test data, not rubbish; and brokers look for producers to forget every second, so that the
-	// ones that may be forgotten are. The cleaner looks for work every second, too.
-	properties := map[string]string{"log.retention.ms": "-1", "producer.id.expiration.check.interval.ms": "1000", "log.cleaner.backoff.ms": "1000"}
+	// ones that may be forgotten are. What a topic's own retention allows is deleted, and what the cleaner finds is cleaned,
+	// within seconds.
+	properties := map[string]string{"log.retention.ms": "-1", "producer.id.expiration.check.interval.ms": "1000", "log.cleaner.backoff.ms": "1000",
+		"log.retention.check.interval.ms": "1000", "log.initial.task.delay.ms": "0"}
 	stage.edge.options = kafka.Options{Properties: properties}
 	stage.second.options = kafka.Options{Proxy: true, Properties: properties}
 	stage.region.options = kafka.Options{Nodes: 3, Proxy: true, Properties: properties}

@@ -46,6 +46,24 @@ type partitionStatus struct {
 	HeldBack        *int64 `json:"held_back"`
 	Error           string `json:"error"`
 	NextStep        string `json:"next_step"`
+
+	Lost    *lostStatus  `json:"lost"`
+	Surplus *offsetRange `json:"surplus"`
+}
+
+// lostStatus is what a halted partition cannot deliver.
+type lostStatus struct {
+	From    *int64     `json:"from"`
+	To      *int64     `json:"to"`
+	Records *int64     `json:"records"`
+	Since   *time.Time `json:"since"`
+	Until   *time.Time `json:"until"`
+}
+
+// offsetRange is offsets from From up to but without To.
+type offsetRange struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
 }
 
 // status asks the running mirror.

@@ -41,14 +41,16 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions, repl
 	return c.WaitInSync(ctx, name)
 }
 
-// CreateTopicOn creates a topic of one partition whose replicas are on the named brokers, the first of which leads, and
-// waits as CreateTopic does.
-func (c *Cluster) CreateTopicOn(ctx context.Context, name string, brokers []int32, configs map[string]string) error {
+// CreateTopicOn creates a topic whose replicas are all on the named brokers, the first of which leads, and waits as
+// CreateTopic does.
+func (c *Cluster) CreateTopicOn(ctx context.Context, name string, partitions int, brokers []int32, configs map[string]string) error {
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1
-	assignment := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
-	assignment.Replicas = brokers
-	topic.ReplicaAssignment = append(topic.ReplicaAssignment, assignment)
+	for partition := range int32(partitions) {
+		assignment := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		assignment.Partition, assignment.Replicas = partition, brokers
+		topic.ReplicaAssignment = append(topic.ReplicaAssignment, assignment)
+	}
 	for key, value := range configs {
 		config := kmsg.NewCreateTopicsRequestTopicConfig()
 		config.Name, config.Value = key, &value
@@ -147,6 +149,26 @@ func offsets(listed kadm.ListedOffsets, err error, which, topic string) (map[int
 	at := map[int32]int64{}
 	listed.Each(func(o kadm.ListedOffset) { at[o.Partition] = o.Offset })
 	return at, nil
+}
+
+// Timestamp returns the timestamp of the record at an offset.
+func (c *Cluster) Timestamp(ctx context.Context, topic string, partition int32, offset int64) (time.Time, error) {
+	client, err := c.Client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(offset)}}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()))
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer client.Close()
+	fetches := client.PollRecords(ctx, 1)
+	err = fetches.Err()
+	records := fetches.Records()
+	if err == nil && (len(records) == 0 || records[0].Offset != offset) {
+		err = errors.New("there is no such record")
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the timestamp of %s/%d at %d: %w", topic, partition, offset, err)
+	}
+	return records[0].Timestamp, nil
 }
 
 // SetClientQuota limits a client id to bytes per second on each broker; zero lifts a limit.

@@ -125,7 +125,7 @@ func clusterID(t *testing.T, c *Cluster) string {
 // A replica that was not in sync becomes the leader, and what only the dead one had is lost.
 func TestUncleanElectionCutsTheLog(t *testing.T) {
 	c := start(t, Options{Nodes: 3})
-	err := c.CreateTopicOn(limit(t), "orders", []int32{2, 3}, map[string]string{"min.insync.replicas": "1"})
+	err := c.CreateTopicOn(limit(t), "orders", 1, []int32{2, 3}, map[string]string{"min.insync.replicas": "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
