@@ -14,7 +14,7 @@ func AwaitCommitted(ctx context.Context, seeds []string, group, topic string) er
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer func() { r.close() }()
 	spans, err := r.spans(ctx, readCommitted)
 	if err != nil {
 		return err
@@ -32,6 +32,12 @@ func AwaitCommitted(ctx context.Context, seeds []string, group, topic string) er
 		}
 		if err == nil && behind < 0 {
 			return nil
+		}
+		if err != nil { // a client may keep to a coordinator that is dead
+			if fresh, opened := openReader(ctx, seeds, topic); opened == nil {
+				r.close()
+				r = fresh
+			}
 		}
 		if ended := pause(ctx, retryPause); ended != nil {
 			return fmt.Errorf("wait for %s to commit %s/%d up to %d, now at %d: %w",
