@@ -3,7 +3,7 @@ package e2e_test
 // catalogue returns every row of the catalogue of faults: what happens, what must be true then, and how it is made.
 func catalogue() []trial {
 	var all []trial
-	for _, group := range [][]trial{sourceFaults(), destinationFaults(), mirrorFaults(), networkFaults(), configurationFaults()} {
+	for _, group := range [][]trial{sourceFaults(), destinationFaults(), mirrorFaults(), networkFaults(), configurationFaults(), ownershipFaults()} {
 		all = append(all, group...)
 	}
 	return all
@@ -18,5 +18,19 @@ func networkFaults() []trial {
 		{id: "N5", fault: "large packets vanish", expected: "an alarm within 60 s, no hang", run: largePacketsLost},
 		{id: "N6", fault: "name lookup fails, then means another address", expected: "looked up again within 60 s", run: nameMoves},
 		{id: "N7", fault: "certificate expires, its authority changes, the handshake falls silent", expected: "an alarm; no restart", run: certificateRotated},
+	}
+}
+
+// ownershipFaults are those of a pool of mirrors that share the topics through ZooKeeper.
+func ownershipFaults() []trial {
+	const missing = "sharing topics through ZooKeeper is not available in this version"
+	return []trial{
+		{id: "Z1", fault: "one of three ZooKeepers down", expected: "no change of owner", other: missing},
+		{id: "Z2", fault: "ZooKeeper's quorum lost", expected: "one owner at most at all times", other: missing},
+		{id: "Z3", fault: "session expires", expected: "released and taken over", other: missing},
+		{id: "Z4", fault: "one mirror sees the minority, another the majority", expected: "the first is fenced", other: missing},
+		{id: "Z5", fault: "the answer to create() is lost", expected: "recognised as its own", other: missing},
+		{id: "Z6", fault: "ownership node deleted, garbage, or of 1 MB", expected: "no second writer, rebuilt", other: missing},
+		{id: "Z7", fault: "the server gives a new session silently", expected: "treated as an expiry", other: missing},
 	}
 }

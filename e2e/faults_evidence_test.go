@@ -155,7 +155,7 @@ func page(results []outcome, before string) string {
 			b.WriteString(cmp.Or(o.lineOf(before), o.line()))
 		}
 	}
-	b.WriteString("\nNot made by this command:\n\n| ID | fault | expected | where, or why not |\n|---|---|---|---|\n")
+	b.WriteString("\nShown by a test of its own, which `make faults` runs too, or not made:\n\n| ID | fault | expected | where, or why not |\n|---|---|---|---|\n")
 	b.WriteString(others.String())
 	return b.String()
 }
