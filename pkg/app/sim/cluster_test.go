@@ -133,7 +133,7 @@ func (c *cluster) crash(node int, moved bool) (restart func()) {
 	if moved {
 		for topic, partitions := range c.led(int32(node)) {
 			for _, p := range partitions {
-				_ = c.MoveTopicPartition(topic, p, int32((node+1)%brokersEach)) // both are there
+				c.elect(topic, p, int32((node+1)%brokersEach))
 			}
 		}
 	}
@@ -150,6 +150,15 @@ func (c *cluster) crash(node int, moved bool) (restart func()) {
 		}
 		c.net.change(b, func() { b.down-- })
 	}
+}
+
+// elect gives a partition another leader, if that is alive: a controller elects no broker that is frozen or down.
+func (c *cluster) elect(topic string, partition, node int32) bool {
+	b := c.hosts[node]
+	c.net.mu.Lock()
+	alive := b.down == 0 && b.frozen == 0
+	c.net.mu.Unlock()
+	return alive && c.MoveTopicPartition(topic, partition, node) == nil
 }
 
 // led lists the partitions that a broker leads.

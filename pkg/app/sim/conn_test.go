@@ -14,6 +14,10 @@ type segment struct {
 	data []byte
 	at   time.Time // when it arrives
 	held bool      // lost so far: the sender's kernel has it
+
+	// Some of it was read. The rest is there too, whatever happens: the mirror holds a partition's lock from the first batch
+	// of it in a response to the last, and a goroutine that waits for a lock would stop the bubble's time.
+	begun bool
 }
 
 // pipe is one direction of a connection. Guarded by network.mu; both channels hold one.
@@ -147,7 +151,8 @@ func (c *conn) take(p []byte, now time.Time) (int, error, time.Duration) {
 		}
 		wait = c.readBy.Sub(now)
 	}
-	if c.still() {
+	begun := len(c.in.queue) > 0 && c.in.queue[0].begun
+	if c.still() && !begun {
 		c.n.counts["reads of a machine that stood still"]++
 		return 0, nil, wait
 	}
@@ -160,6 +165,7 @@ func (c *conn) take(p []byte, now time.Time) (int, error, time.Duration) {
 			return 0, nil, min(wait, s.at.Sub(now))
 		}
 		n := copy(p, s.data)
+		s.begun = true
 		if s.data = s.data[n:]; len(s.data) == 0 {
 			c.in.queue = c.in.queue[1:]
 		}
@@ -217,7 +223,10 @@ func (c *conn) put(p []byte, now time.Time) (int, error, time.Duration) {
 		}
 		wait = c.writeBy.Sub(now)
 	}
-	room := min(len(p), kernelBuffer-c.out.size)
+	room := len(p) // a broker's response in one piece, see segment
+	if !c.server {
+		room = min(room, kernelBuffer-c.out.size)
+	}
 	if c.out.deaf {
 		return len(p), nil, 0 // the peer's reset is on its way
 	}

@@ -136,7 +136,7 @@ func elections(random *rand.Rand) fault {
 		c := a.cluster(w)
 		return every(interval, func() {
 			topic, to := topicNames()[draw.IntN(2)], draw.Int32N(brokersEach)
-			if c.MoveTopicPartition(topic, draw.Int32N(partitionsOf), to) == nil {
+			if c.elect(topic, draw.Int32N(partitionsOf), to) {
 				w.net.happened("leaders moved")
 			}
 			if draw.IntN(4) == 0 {

@@ -14,7 +14,7 @@ import (
 const (
 	userTimeout  = 20 * time.Second // as pkg/kafka sets TCP_USER_TIMEOUT and, nearly, the keepalive
 	retransmit   = 10 * time.Second // at most: from the end of a loss to the next attempt of the sender's kernel
-	kernelBuffer = 1 << 20          // bytes on their way or unread at which a write waits
+	kernelBuffer = 1 << 20          // bytes on their way or unread at which a client's write waits
 )
 
 // network joins clients and brokers in memory and in the time of a synctest bubble, with what TCP does when packets are

@@ -113,7 +113,23 @@ func TestOutages(t *testing.T) {
 			})
 		}
 	})
+	if total.outage > 20*time.Hour && !t.Failed() {
+		for _, what := range faultsSeen() {
+			if total.counts[what] == 0 {
+				t.Errorf("in %v of outages there were no %s", total.outage, what)
+			}
+		}
+	}
 	t.Logf("%v\n%.1f hours per minute of real time", total, total.virtual.Hours()/time.Since(begun).Minutes())
+}
+
+// faultsSeen names the counts that a long run cannot leave at zero: each kind of fault shows in one.
+func faultsSeen() []string {
+	return []string{"connections of a crashed broker", "connections of a killed mirror", "connections reset", "connections timed out",
+		"dials refused", "dials without an answer", "fetches throttled", "leaders moved", "mirrors killed", "mirrors stalled", "mirrors stopped",
+		"producers forgotten for their age", "producers known by their last batch only", "reads of a machine that stood still",
+		"requests answered by hanging up", "requests landed and failed", "requests positions refused", "requests questions refused",
+		"requests refused", "segments lost", "spikes of latency"}
 }
 
 // The plans of make sim.
