@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -143,6 +144,32 @@ func (tr *lossTrial) requireArrived(t *testing.T) {
 	}
 	if !maps.Equal(audit.Counts, want) {
 		t.Errorf("got %v, want %v", audit, want)
+	}
+	tr.requireVerified(t)
+}
+
+// requireVerified proves that mirror verify, which knows nothing of the halt, finds the same numbers.
+func (tr *lossTrial) requireVerified(t *testing.T) {
+	t.Helper()
+	if tr.want.unverified {
+		return
+	}
+	got, err := command(t.Context(), "verify", "--source", tr.from.Direct()[0], "--destination", tr.to.Direct()[0], "--topics", tr.topic, "-o", "json")
+	must(t, err)
+	type findings struct{ Missing, Duplicate, Alien, Altered, Reordered int64 }
+	var report struct{ Comparisons []findings }
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || len(report.Comparisons) != 1 {
+		t.Fatalf("mirror verify: exit code %d, %v: %s%s", got.code, err, got.stdout, got.stderr)
+	}
+	want := findings{Missing: tr.want.missing, Duplicate: tr.want.doubled, Alien: tr.want.alien}
+	for _, r := range tr.aliens {
+		want.Alien += r.Acked()
+	}
+	if slices.Contains(tr.choice, "beginning") {
+		want.Missing = 0
+	}
+	if report.Comparisons[0] != want {
+		t.Errorf("mirror verify: got %+v, want %+v", report.Comparisons[0], want)
 	}
 }
 

@@ -83,13 +83,13 @@ func writeFresh(each int64) func(context.Context, *lossTrial) error {
 func flipByte(tr *lossTrial) error {
 	const offset = oldRecords + goneRecords/2
 	first, next, err := tr.from.Node(1).FlipByte(tr.topic, 0, offset)
-	tr.want = wantLoss{partitions: []int32{0}, from: first, to: next, span: true}
+	tr.want = wantLoss{partitions: []int32{0}, from: first, to: next, span: true, unverified: true}
 	return err
 }
 
 func recreateSource(each int64) func(context.Context, *lossTrial) error {
 	return func(ctx context.Context, tr *lossTrial) error {
-		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: oldRecords}
+		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: oldRecords, alien: 2 * oldRecords}
 		if tr.mode == stopped {
 			tr.want.to, tr.want.records = unknown, unknown
 		}
@@ -106,7 +106,7 @@ func recreateSource(each int64) func(context.Context, *lossTrial) error {
 // recreateDestination makes the destination topic anew and lets another writer put records into it.
 func recreateDestination(alien int64) func(context.Context, *lossTrial) error {
 	return func(ctx context.Context, tr *lossTrial) error {
-		tr.want = wantLoss{partitions: []int32{0, 1}, from: 0, to: oldRecords}
+		tr.want = wantLoss{partitions: []int32{0, 1}, from: 0, to: oldRecords, missing: 2 * oldRecords}
 		if alien > 0 && tr.mode == live {
 			tr.want.late = freshShorter // nothing tells the answers of the longer log from those of the one before
 		}
@@ -173,7 +173,7 @@ func cutLess(tr *lossTrial) error { return tr.cut(oldRecords - cutRecords/2) }
 
 func (tr *lossTrial) cut(at int64) error {
 	end, err := tr.from.Node(1).CutLog(tr.topic, 0, at)
-	tr.want = wantLoss{partitions: []int32{0}, from: oldRecords, to: oldRecords, surplus: &offsetRange{end, oldRecords}}
+	tr.want = wantLoss{partitions: []int32{0}, from: oldRecords, to: oldRecords, surplus: &offsetRange{end, oldRecords}, alien: oldRecords - end}
 	return err
 }
 
@@ -183,7 +183,7 @@ func takeBack(ctx context.Context, tr *lossTrial) error {
 }
 
 func wipeDestination(tr *lossTrial) error {
-	tr.want = wantLoss{partitions: []int32{0}, from: 0, to: oldRecords}
+	tr.want = wantLoss{partitions: []int32{0}, from: 0, to: oldRecords, missing: oldRecords}
 	return tr.to.Node(1).WipeLog(tr.topic, 0)
 }
 
@@ -231,7 +231,8 @@ func electUnclean(ctx context.Context, s *lossScene) error {
 		return err
 	}
 	for _, tr := range s.trials {
-		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: oldRecords, surplus: &offsetRange{oldRecords - cutRecords, oldRecords}}
+		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: oldRecords,
+			surplus: &offsetRange{oldRecords - cutRecords, oldRecords}, alien: 2 * cutRecords}
 		for partition := range int32(2) {
 			if err := s.from.ElectUnclean(ctx, tr.topic, partition); err != nil {
 				return err
@@ -249,14 +250,14 @@ func reimageSource(ctx context.Context, s *lossScene) error {
 		return err
 	}
 	return s.eachOf(ctx, s.trials, func(ctx context.Context, tr *lossTrial) error {
-		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: whatever, records: whatever}
+		tr.want = wantLoss{partitions: []int32{0, 1}, from: oldRecords, to: whatever, records: whatever, alien: 2 * oldRecords}
 		return tr.createSource(ctx)
 	})
 }
 
 func reimageDestination(ctx context.Context, s *lossScene) error {
 	for _, tr := range s.trials {
-		tr.want = wantLoss{partitions: []int32{0, 1}, from: 0, to: oldRecords}
+		tr.want = wantLoss{partitions: []int32{0, 1}, from: 0, to: oldRecords, missing: 2 * oldRecords}
 	}
 	return s.to.Reimage(ctx)
 }

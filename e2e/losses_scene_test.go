@@ -57,6 +57,9 @@ type wantLoss struct {
 	span       bool  // the records on either side are there, and tell the time span
 	late       int64 // records that may count too, as the mirror put them into a new topic before it noticed
 	doubled    int64 // records that the operator's choice copies a second time
+	missing    int64 // of what the source still has, at the destination, where it is not copied again
+	alien      int64 // records that the destination has and the source has no longer
+	unverified bool  // a record of the source cannot be read
 }
 
 const (

@@ -21,14 +21,15 @@ func TestPowerCuts(t *testing.T) {
 	tr.host = newHost(t, between(name, tr.from, tr.to, name))
 	must(t, tr.createSource(within(t, flowWithin)))
 	tr.host.start(t)
-	end := int64(0) // of partition 0
+	var end, gone int64 // of partition 0, and records that were there
 	for round := range size(2, 20) {
 		cut := powerCut{tr: tr, mirror: []string{"live", "killed", "killed with its position"}[(round+1)%3]}
 		cut.before, cut.gone = int64(10+random.IntN(20))*batchRecords, int64(1+random.IntN(8))*batchRecords
 		cut.fresh = int64(1+random.IntN(16)) * batchRecords
 		t.Logf("round %d: mirror %s, %d of %d records gone, %d written", round, cut.mirror, cut.gone, end+cut.before, cut.fresh)
-		end = cut.do(t, end)
+		end, gone = cut.do(t, end), gone+cut.gone
 	}
+	tr.want.alien = gone
 	tr.requireArrived(t)
 }
 
