@@ -28,6 +28,9 @@ const (
 	chunkBytes  = 16 << 10
 	chunksQueue = 256 // of at most chunkBytes: what is in the air while delayed
 	minPiece    = 512 // bytes written at once under a throttle
+	thinQueue   = 2   // chunks that a throttled link takes in hand before the sender has to wait
+	thinBuffer  = 32 << 10
+	thinPause   = 5 * time.Millisecond
 )
 
 // chunk is bytes on their way.
@@ -146,6 +149,9 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 	defer writer.Wait()
 	defer close(queue)
 	for {
+		if !l.thin(ctx, from, queue) {
+			return
+		}
 		buffer := make([]byte, chunkBytes)
 		n, err := from.Read(buffer)
 		if n > 0 {
@@ -158,6 +164,28 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 		}
 		if err != nil {
 			return
+		}
+	}
+}
+
+// thin waits while a throttled link has enough in hand: a thin line does not take megabytes off its sender at once.
+func (l *link) thin(ctx context.Context, from *net.TCPConn, queue chan chunk) bool {
+	narrowed := false
+	for {
+		f, _ := l.proxy.current()
+		if f.rate == 0 {
+			return true
+		}
+		inAir := int(float64(f.rate) * f.delay.Seconds())
+		if !narrowed {
+			_ = from.SetReadBuffer(thinBuffer + inAir) // an error says that the connection has ended, and so will the next read
+			narrowed = true
+		}
+		if len(queue) < thinQueue+inAir/chunkBytes {
+			return true
+		}
+		if !pause(ctx, thinPause) {
+			return false
 		}
 	}
 }

@@ -36,8 +36,9 @@ type entry struct {
 	lane atomic.Pointer[lane]
 	good atomic.Int64 // when it last answered without an error, ns since 1970; see trusted
 
-	taking sync.Mutex // held while a response's batches are handed to p
-	gone   bool       // guarded by taking: detached
+	taking sync.Mutex  // held while a response's batches are handed to p, which lasts as long as they take to arrive
+	busy   atomic.Bool // taking is held: by the other fetch of the lane, if a fetch is being put together
+	gone   bool        // guarded by taking: detached
 
 	// Guarded by the lane's mu.
 	cold     bool      // in the cold fetch
@@ -136,6 +137,10 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 		}
 		if now.Before(e.retryAt) {
 			wait = min(wait, errorPause)
+			continue
+		}
+		if e.busy.Load() { // what the other fetch brings is on its way, and may be for long
+			wait = min(wait, fullPause)
 			continue
 		}
 		next, epoch, generation, appetite := e.p.FetchFrom()

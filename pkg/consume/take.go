@@ -36,12 +36,15 @@ func (t *taker) partition(h *partitionHead) bool {
 	if h.code != 0 {
 		return false
 	}
-	a.e.taking.Lock()
+	if !a.e.taking.TryLock() { // the other fetch has it, and may wait for bytes: this one goes on, and asks again
+		return false
+	}
 	if a.e.gone || !f.intake.Begin(a.e.p, a.generation, mirror.Fetched{High: h.high, Stable: h.stable, LogStart: h.logStart, Aborted: h.aborted}) {
 		a.e.taking.Unlock()
 		return false
 	}
 	t.at = k
+	a.e.busy.Store(true)
 	a.e.good.Store(time.Now().UnixNano())
 	if h.bytes > 0 {
 		if f.lane.heard(a.e, time.Now()) {
@@ -85,7 +88,9 @@ func (t *taker) finish() {
 		return
 	}
 	t.f.intake.End()
-	t.f.asked[t.at].e.taking.Unlock()
+	e := t.f.asked[t.at].e
+	e.busy.Store(false)
+	e.taking.Unlock()
 	t.at = -1
 }
 
