@@ -40,7 +40,7 @@ type demoSample struct {
 // String is the line of progress. The phase comes first, for a narrow terminal cuts the end off.
 func (s demoSample) String() string {
 	line := fmt.Sprintf("%5.1fs  %-14s  produced %5d  region %5d  home %5d  behind %4d  %4.0f/s  partitions:", s.elapsed.Seconds(), s.phase,
-		s.produced, s.region, s.home, s.produced-s.home, s.rate)
+		s.produced, s.region, s.home, max(0, s.produced-s.home), s.rate) // a record may be at home before its producer has counted it
 	for _, state := range []mirror.State{mirror.StateHalted, mirror.StateWaiting, mirror.StateStarting, mirror.StateCopying, mirror.StateCaughtUp} {
 		if n := s.states[state]; n > 0 {
 			line += fmt.Sprintf(" %d %s", n, strings.ReplaceAll(string(state), "_", " "))
