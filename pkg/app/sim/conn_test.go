@@ -12,6 +12,7 @@ import (
 // segment is what one write sent.
 type segment struct {
 	data []byte
+	sent time.Time // when it leaves the sender's kernel, for the last time
 	at   time.Time // when it arrives
 	held bool      // lost so far: the sender's kernel has it
 
@@ -38,11 +39,12 @@ func newPipe() *pipe {
 }
 
 // resend gives what was lost a time of arrival.
-func (p *pipe) resend(now time.Time, outage time.Duration, random *rand.Rand) {
-	at := now.Add(time.Duration(random.Int64N(int64(min(max(outage, time.Millisecond), retransmit)))))
+func (p *pipe) resend(now time.Time, outage, oneWay time.Duration, random *rand.Rand) {
+	sent := now.Add(time.Duration(random.Int64N(int64(min(max(outage, time.Millisecond), retransmit)))))
+	at := sent.Add(oneWay)
 	for i := range p.queue {
 		if s := &p.queue[i]; s.held {
-			s.held = false
+			s.held, s.sent = false, sent
 			s.at = later(at, p.last)
 			p.last = s.at
 		}
@@ -51,6 +53,18 @@ func (p *pipe) resend(now time.Time, outage time.Duration, random *rand.Rand) {
 		p.endHeld, p.endAt = false, later(at, p.last)
 	}
 	signal(p.readable)
+}
+
+// hurry lets what is on its way arrive by a time: a queue that has gone delays nothing any more.
+func (p *pipe) hurry(by time.Time) {
+	for i := range p.queue {
+		if s := &p.queue[i]; !s.held && s.at.After(by) && s.sent.Before(by) {
+			s.at = by
+		}
+	}
+	if p.last.After(by) && len(p.queue) > 0 {
+		p.last = p.queue[len(p.queue)-1].at
+	}
 }
 
 func later(a, b time.Time) time.Time {
@@ -233,7 +247,7 @@ func (c *conn) put(p []byte, now time.Time) (int, error, time.Duration) {
 	if room <= 0 || c.still() {
 		return 0, nil, wait
 	}
-	s := segment{data: append([]byte(nil), p[:room]...), held: c.lost()}
+	s := segment{data: append([]byte(nil), p[:room]...), sent: now, held: c.lost()}
 	if s.held {
 		c.n.counts["segments lost"]++
 	} else {
@@ -281,14 +295,17 @@ func (c *conn) finish(err error) {
 // that is lost. The caller holds n.mu.
 func (c *conn) drop(err error) {
 	c.broken, c.gone = err, true
-	kept := c.out.queue[:0]
+	kept, now := c.out.queue[:0], time.Now()
 	for _, s := range c.out.queue {
-		if !s.held {
+		if !s.held && !s.sent.After(now) {
 			kept = append(kept, s)
 		}
 	}
-	c.out.queue = kept
-	c.in.discard(time.Now(), true)
+	c.out.queue, c.out.last = kept, now
+	if len(kept) > 0 {
+		c.out.last = kept[len(kept)-1].at
+	}
+	c.in.discard(now, true)
 	c.in.deaf = true
 	c.finish(syscall.ECONNRESET)
 	c.wake()

@@ -49,9 +49,7 @@ func latencies(random *rand.Rand) fault {
 	return fault{what: fmt.Sprintf("%v is %v further away", a, by.Round(time.Millisecond)), begin: func(w *world) func() {
 		var ends []func()
 		for _, b := range a.hosts(w) {
-			w.net.change(b, func() { b.slow += by })
-			w.net.happened("spikes of latency")
-			ends = append(ends, func() { w.net.change(b, func() { b.slow -= by }) })
+			ends = append(ends, w.net.delay(b, by))
 		}
 		return all(ends)
 	}}

@@ -218,6 +218,26 @@ func (n *network) lose(b *brokerHost, to, from bool) (heal func()) {
 	}
 }
 
+// delay takes a broker further away; what it returns brings it back, with all that is on its way.
+func (n *network) delay(b *brokerHost, by time.Duration) (end func()) {
+	n.change(b, func() {
+		b.slow += by
+		n.counts["spikes of latency"]++
+	})
+	return func() {
+		n.change(b, func() {
+			b.slow -= by
+			for c := range n.conns {
+				if c.b == b {
+					arrival := time.Now().Add(n.oneWay(b, c.m))
+					c.in.hurry(arrival)
+					c.out.hurry(arrival)
+				}
+			}
+		})
+	}
+}
+
 func count(b bool) int {
 	if b {
 		return 1
@@ -228,10 +248,10 @@ func count(b bool) int {
 // resend lets the kernels try again after a loss. The caller holds mu.
 func (n *network) resend(c *conn, now time.Time) {
 	if c.b.lostTo == 0 {
-		c.out.resend(now, now.Sub(c.b.lossTo), n.random)
+		c.out.resend(now, now.Sub(c.b.lossTo), n.oneWay(c.b, c.m), n.random)
 	}
 	if c.b.lostFrom == 0 {
-		c.in.resend(now, now.Sub(c.b.lossFrom), n.random)
+		c.in.resend(now, now.Sub(c.b.lossFrom), n.oneWay(c.b, c.m), n.random)
 	}
 }
 
