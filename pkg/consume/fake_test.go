@@ -48,6 +48,10 @@ func newMemSink(topics map[string]int) *memSink {
 	return s
 }
 
+func (s *memSink) Onward(context.Context, map[string][]int32) (map[string][]mirror.Onward, error) {
+	return nil, nil
+}
+
 func (s *memSink) Catalog() (*mirror.Catalog, <-chan struct{}, error) {
 	return s.topics, s.changed, nil
 }

@@ -27,7 +27,7 @@ func (g group) LoadPositions(ctx context.Context, name string, topics map[string
 	loaded := map[mirror.TopicPartition]mirror.Loaded{}
 	for topic, partitions := range offsets {
 		for partition, o := range partitions {
-			at, err := protocol.ParsePosition(o.Next, o.LeaderEpoch, o.Metadata)
+			at, _, err := protocol.ParsePosition(o.Next, o.LeaderEpoch, o.Metadata)
 			if err != nil {
 				err = fmt.Errorf("position of group %s at %s for %s/%d: %w", name, g.cluster.Name(), topic, partition, err)
 			}
@@ -38,14 +38,14 @@ func (g group) LoadPositions(ctx context.Context, name string, topics map[string
 }
 
 // SavePositions implements mirror.Source.
-func (g group) SavePositions(ctx context.Context, name string, positions map[mirror.TopicPartition]protocol.Position) error {
+func (g group) SavePositions(ctx context.Context, name string, positions map[mirror.TopicPartition]protocol.Position, to map[string]protocol.Place) error {
 	offsets := make([]kafka.GroupOffset, 0, len(positions))
 	known, _, _ := g.watcher.Catalog()
 	for tp, at := range positions {
 		if known != nil && int(tp.Partition) >= known.Topics[tp.Topic].Partitions {
 			continue // the topic is gone, and a group keeps no position of it
 		}
-		offsets = append(offsets, kafka.GroupOffset{Topic: tp.Topic, Partition: tp.Partition, Next: at.Source, LeaderEpoch: at.SourceEpoch, Metadata: at.Metadata()})
+		offsets = append(offsets, kafka.GroupOffset{Topic: tp.Topic, Partition: tp.Partition, Next: at.Source, LeaderEpoch: at.SourceEpoch, Metadata: at.Metadata(to[tp.Topic])})
 	}
 	if len(offsets) == 0 {
 		return nil

@@ -52,6 +52,7 @@ const (
 	codeCoordinatorLoading      = 14
 	codeCoordinatorNotAvailable = 15
 	codeNotCoordinator          = 16
+	codeGroupAuthorization      = 30
 	codeUnsupportedVersion      = 35
 	codeTopicAlreadyExists      = 36
 	codeInvalidPartitions       = 37

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -54,7 +55,8 @@ type fakeSource struct {
 	group     map[TopicPartition]protocol.Position
 	broken    map[TopicPartition]error // positions that cannot be understood
 	saves     int
-	refuse    error // of saves
+	to        map[string]protocol.Place // as saved last, by topic
+	refuse    error                     // of saves
 	open      map[int32]OpenTransaction
 	openErr   error
 	openAsked int
@@ -64,7 +66,7 @@ type fakeSource struct {
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
 	return &fakeSource{fakeCatalog: newFakeCatalog("source-cluster", topics), attached: map[*Pipeline]bool{},
-		compacted: map[string]bool{}, group: map[TopicPartition]protocol.Position{}, broken: map[TopicPartition]error{}}
+		compacted: map[string]bool{}, group: map[TopicPartition]protocol.Position{}, broken: map[TopicPartition]error{}, to: map[string]protocol.Place{}}
 }
 
 func (s *fakeSource) Attach(p *Pipeline) {
@@ -149,7 +151,7 @@ func (s *fakeSource) LoadPositions(_ context.Context, _ string, topics map[strin
 	return out, nil
 }
 
-func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[TopicPartition]protocol.Position) error {
+func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saves++
@@ -157,6 +159,9 @@ func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[To
 		return s.refuse
 	}
 	maps.Copy(s.group, positions)
+	for tp := range positions {
+		s.to[tp.Topic] = to[tp.Topic]
+	}
 	return nil
 }
 
@@ -179,6 +184,9 @@ type fakeSink struct {
 	ends     int64
 	pids     int64
 	created  map[string]map[string]string
+	onward   []Onward // of every topic
+	unseen   error    // of Onward
+	looks    int      // calls of Onward
 }
 
 func newFakeSink(topics map[string]TopicInfo) *fakeSink {
@@ -226,6 +234,17 @@ func (s *fakeSink) Ends(_ context.Context, _ string, partitions []int32) ([]End,
 		out[i] = End{s.ends, 3}
 	}
 	return out, nil
+}
+
+func (s *fakeSink) Onward(_ context.Context, topics map[string][]int32) (map[string][]Onward, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks++
+	found := map[string][]Onward{}
+	for topic := range topics {
+		found[topic] = slices.Clone(s.onward)
+	}
+	return found, s.unseen
 }
 
 func (s *fakeSink) TopicID(_ context.Context, topic string) (string, error) {

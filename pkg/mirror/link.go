@@ -73,6 +73,7 @@ type Link struct {
 	suspects  chan *Pipeline // the same; see suspect
 	foretells chan *Pipeline // the same; see foreteller
 	parks     chan *Pipeline // the same; see parker
+	launched  chan struct{}  // holds one: partitions were started; see watchLoops
 	limitsDue atomic.Bool    // a destination's limit was found to be another than was read
 
 	mu       sync.Mutex
@@ -80,6 +81,7 @@ type Link struct {
 	problem  string            // guarded by mu: why no topics are known
 	lastSave time.Time         // guarded by mu
 	saveErr  string            // guarded by mu
+	blind    string            // guarded by mu: why it is not seen who else reads the destination, "" when it is
 }
 
 // NewLink returns a link that is not running.
@@ -89,11 +91,14 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease,
 	}
 	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
-		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), topics: map[string]*topic{}}
+		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), topics: map[string]*topic{}}
 }
 
+// GroupPrefix is what the groups of all links begin with.
+const GroupPrefix = "mirror."
+
 // Group is the consumer group at the source that holds the positions.
-func (l *Link) Group() string { return "mirror." + l.cfg.Name }
+func (l *Link) Group() string { return GroupPrefix + l.cfg.Name }
 
 func (l *Link) atLeastOnce() bool { return l.cfg.AtLeastOnce }
 
@@ -112,6 +117,7 @@ func (l *Link) Run(ctx context.Context) error {
 	wg.Go(func() { l.watchPolicies(work) })
 	wg.Go(func() { l.checker(work) })
 	wg.Go(func() { l.examiner(work) })
+	wg.Go(func() { l.watchLoops(work) })
 	l.reconciler(ctx)
 	err := l.drain()
 	cancel()

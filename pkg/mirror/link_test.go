@@ -15,12 +15,13 @@ import (
 
 // rig is a running link between fakes, in a bubble of synctest.
 type rig struct {
-	t      *testing.T
-	source *fakeSource
-	sink   *fakeSink
-	store  *memStore
-	link   *Link
-	stop   func() error
+	t       *testing.T
+	source  *fakeSource
+	sink    *fakeSink
+	through Sink // nil: sink itself
+	store   *memStore
+	link    *Link
+	stop    func() error
 
 	mu   sync.Mutex
 	mute bool // the destination does not answer
@@ -42,7 +43,11 @@ func config() LinkConfig {
 
 // start runs the link and a destination that acknowledges after 10 ms.
 func (r *rig) start(cfg LinkConfig) {
-	r.link = NewLink(cfg, r.source, r.sink, r.store, &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
+	sink := r.through
+	if sink == nil {
+		sink = r.sink
+	}
+	r.link = NewLink(cfg, r.source, sink, r.store, &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(r.t.Context())
 	serving, quit := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)

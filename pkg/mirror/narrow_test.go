@@ -416,7 +416,7 @@ func TestPassedOverThroughCrashes(t *testing.T) {
 
 func (d *desk) save() {
 	if at, ok := d.p.takePosition(time.Now(), 0); ok {
-		if err := d.source.SavePositions(d.t.Context(), "", map[TopicPartition]protocol.Position{d.p.source: at}); err == nil {
+		if err := d.source.SavePositions(d.t.Context(), "", map[TopicPartition]protocol.Position{d.p.source: at}, nil); err == nil {
 			d.p.savedPosition(at, time.Now())
 		}
 	}

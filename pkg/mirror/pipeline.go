@@ -47,6 +47,7 @@ type Pipeline struct {
 	suspicion  *suspicion // what the link looks into; nothing is read meanwhile
 	resume     int64      // of a halted one: source offset at which AfterLoss goes on, notKnown or logStart
 	claimed    bool       // by a skip under way
+	loop       string     // who mirrors the topic back: nothing is read; "" nobody
 	known      bool       // position is a saved one, or was reached in this run: what the destination has beyond it is little
 	uncounted  bool       // positions are not corrected by the destination's log: compacted source, or at least once
 	identity   protocol.Identity

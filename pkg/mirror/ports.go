@@ -48,8 +48,9 @@ type Source interface {
 	TimeFrom(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// LoadPositions reads the group; a partition without a position is absent. An unreadable one is an error in its place.
 	LoadPositions(ctx context.Context, group string, topics map[string][]int32) (map[TopicPartition]Loaded, error)
-	// SavePositions commits to the group. On nil all of them are there; on an error some may be.
-	SavePositions(ctx context.Context, group string, positions map[TopicPartition]protocol.Position) error
+	// SavePositions commits to the group, with where each topic's records go. On nil all of them are there; on an error some
+	// may be.
+	SavePositions(ctx context.Context, group string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error
 }
 
 // Loaded is a position read from the group, or why it cannot be understood.
@@ -87,6 +88,9 @@ type Sink interface {
 	GrowTopic(ctx context.Context, topic string, partitions int) error
 	// NewProducerID returns a producer id that nobody has.
 	NewProducerID(ctx context.Context) (int64, error)
+	// Onward returns, by topic, the mirrors' groups at this cluster that have positions in these topics and tell where they
+	// lead. On an error it returns those that could be seen.
+	Onward(ctx context.Context, topics map[string][]int32) (map[string][]Onward, error)
 	// CodeName names a Kafka error code.
 	CodeName(code int16) string
 }

@@ -43,7 +43,7 @@ func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beg
 // savePlain saves where a partition of an at-least-once link begins.
 func (t *topic) savePlain(ctx context.Context, p *Pipeline, id protocol.Identity) (beginning, error) {
 	id.Compacted = false
-	if err := t.link.source.SavePositions(ctx, t.link.Group(), map[TopicPartition]protocol.Position{p.source: id.Base}); err != nil {
+	if err := t.link.commit(ctx, map[TopicPartition]protocol.Position{p.source: id.Base}); err != nil {
 		return beginning{}, err
 	}
 	return beginning{id: id, at: id.Base, saved: true}, nil

@@ -53,7 +53,7 @@ func (l *Link) saveOne(ctx context.Context, p *Pipeline) error {
 	if !ok {
 		return nil
 	}
-	if err := l.source.SavePositions(ctx, l.Group(), map[TopicPartition]protocol.Position{p.source: at}); err != nil {
+	if err := l.commit(ctx, map[TopicPartition]protocol.Position{p.source: at}); err != nil {
 		return err
 	}
 	p.savedPosition(at, now)

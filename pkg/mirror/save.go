@@ -61,7 +61,7 @@ func (l *Link) save(ctx context.Context, idle time.Duration) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	if err := l.source.SavePositions(ctx, l.Group(), moved); err != nil {
+	if err := l.commit(ctx, moved); err != nil {
 		return fmt.Errorf("save %d positions in group %s: %w", len(moved), l.Group(), err)
 	}
 	for _, p := range who {

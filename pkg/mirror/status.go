@@ -107,6 +107,8 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 		return StateWaiting, p.suspicion.String()
 	case p.culprit != nil:
 		return StateWaiting, p.culprit.status()
+	case p.loop != "":
+		return StateWaiting, p.loop
 	case p.destTrouble != "":
 		return StateWaiting, p.destTrouble
 	case p.sourceTrouble != "":

@@ -19,6 +19,7 @@ type topic struct {
 	list    []*Pipeline // guarded by mu; index is the source partition
 	problem string      // guarded by mu: why partitions are missing from list
 	policy  Policy      // guarded by mu: as read last
+	loop    string      // guarded by mu: who mirrors it back, so that nothing is read; "" nobody
 }
 
 func (t *topic) running() int {
@@ -71,6 +72,7 @@ func (t *topic) start(ctx context.Context, from, to *Catalog) error {
 	if err != nil {
 		return err
 	}
+	t.claim(ctx, from, to, missing, starts)
 	for i, p := range missing {
 		t.launch(p, starts[i], limits, from, to)
 	}
@@ -135,6 +137,7 @@ func (t *topic) launch(partition int32, b beginning, limits Limits, from, to *Ca
 	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: l, lease: l.lease, limits: limits}
 	t.mu.Lock()
 	t.list = append(t.list, p)
+	p.loop = t.loop
 	t.mu.Unlock()
 	if b.cause == "" {
 		b.obstacle = mismatch(b.id, from, to, t.name)

@@ -101,7 +101,7 @@ func (s *memSource) LoadPositions(context.Context, string, map[string][]int32) (
 	return out, nil
 }
 
-func (s *memSource) SavePositions(_ context.Context, _ string, positions map[mirror.TopicPartition]protocol.Position) error {
+func (s *memSource) SavePositions(_ context.Context, _ string, positions map[mirror.TopicPartition]protocol.Position, _ map[string]protocol.Place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.Copy(s.group, positions)

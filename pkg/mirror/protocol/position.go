@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // Position is where a partition stands: always the end of one acknowledged prefix, never past it. Saved in the source's
@@ -18,6 +19,21 @@ type Position struct {
 	DestEpoch   int32 // leader epoch of the destination partition when Dest was learnt, -1 when unknown
 }
 
+// Place names a topic of a cluster by the cluster's id. The zero value is none.
+type Place struct {
+	Cluster string `json:"c"`
+	Topic   string `json:"t"`
+}
+
+// named says that the place can be written and read back.
+func (p Place) named() bool {
+	return p.Cluster != "" && p.Topic != "" && len(p.Cluster)+len(p.Topic) <= maxPlaceBytes && utf8.ValidString(p.Cluster) && utf8.ValidString(p.Topic)
+}
+
+// maxPlaceBytes bounds both names together: a topic's has at most 249 bytes, a cluster id commonly 22. Written as JSON,
+// where a byte may take six, the whole metadata stays below 2 KiB, and below 600 bytes with the letters that Kafka allows.
+const maxPlaceBytes = 300
+
 // metadata is the form of a Position in the group's metadata string; short names, as a broker may limit it to
 // offset.metadata.max.bytes (4096 by default) and it stands there once per partition.
 type metadata struct {
@@ -27,37 +43,42 @@ type metadata struct {
 	Sequence  int32 `json:"seq"`
 	Dest      int64 `json:"dst"`
 	DestEpoch int32 `json:"de"`
+	To        Place `json:"to,omitzero"`
 }
 
 const metadataVersion = 1
 
-// Metadata returns what goes beside the offset and leader epoch of a group commit.
-func (p Position) Metadata() string {
-	b, err := json.Marshal(metadata{metadataVersion, p.ProducerID, p.Epoch, p.Sequence, p.Dest, p.DestEpoch})
+// Metadata returns what goes beside the offset and leader epoch of a group commit. to is where the partition's records
+// go, by which a mirror the other way sees that it would send them round; it is left out where it is not known, or no name.
+func (p Position) Metadata(to Place) string {
+	if !to.named() {
+		to = Place{}
+	}
+	b, err := json.Marshal(metadata{metadataVersion, p.ProducerID, p.Epoch, p.Sequence, p.Dest, p.DestEpoch, to})
 	if err != nil {
-		panic(err) // a struct of integers
+		panic(err) // a struct of integers and strings
 	}
 	return string(b)
 }
 
-// ParsePosition reads a committed position back. The metadata is untrusted: a commit by another tool, or by a newer
+// ParsePosition reads a committed position back, and where it leads, which is none in what earlier versions wrote. The metadata is untrusted: a commit by another tool, or by a newer
 // version of this one, is an error and not a guess. Only the very text that Metadata writes is taken, since a number left
 // out would read as zero and make the scan count from there.
-func ParsePosition(next int64, leaderEpoch int32, text string) (Position, error) {
+func ParsePosition(next int64, leaderEpoch int32, text string) (Position, Place, error) {
 	var m metadata
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return Position{}, fmt.Errorf("read position metadata %.60q: %w", text, err)
+		return Position{}, Place{}, fmt.Errorf("read position metadata %.60q: %w", text, err)
 	}
 	p := Position{next, leaderEpoch, m.Producer, m.Epoch, m.Sequence, m.Dest, m.DestEpoch}
 	switch {
 	case m.Version != metadataVersion:
-		return Position{}, fmt.Errorf("read position metadata: version %d, this program knows %d", m.Version, metadataVersion)
+		return Position{}, Place{}, fmt.Errorf("read position metadata: version %d, this program knows %d", m.Version, metadataVersion)
 	case next < 0, leaderEpoch < -1, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0, m.DestEpoch < -1:
-		return Position{}, fmt.Errorf("read position metadata %.120q at offset %d, leader epoch %d: negative number", text, next, leaderEpoch)
-	case p.Metadata() != text:
-		return Position{}, fmt.Errorf("read position metadata %.120q: not written by this program", text)
+		return Position{}, Place{}, fmt.Errorf("read position metadata %.120q at offset %d, leader epoch %d: negative number", text, next, leaderEpoch)
+	case p.Metadata(m.To) != text:
+		return Position{}, Place{}, fmt.Errorf("read position metadata %.120q: not written by this program", text)
 	}
-	return p, nil
+	return p, m.To, nil
 }
 
 // Identity is what makes a mirrored partition the same producer for ever. It is created once, atomically, before the

@@ -18,13 +18,17 @@ func TestPositionRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {
 		want := somePosition(r)
-		text := want.Metadata()
-		got, err := ParsePosition(want.Source, want.SourceEpoch, text)
-		if err != nil || got != want {
-			t.Fatalf("%s: got %+v, %v, want %+v", text, got, err, want)
+		place := Place{"lkc-4L6g3nShT-eMCtK--X86sw", strings.Repeat("t", r.IntN(250))}
+		text := want.Metadata(place)
+		got, to, err := ParsePosition(want.Source, want.SourceEpoch, text)
+		if place.Topic == "" {
+			place = Place{}
 		}
-		if len(text) > 200 {
-			t.Fatalf("got %d bytes of metadata, want at most 200: %s", len(text), text)
+		if err != nil || got != want || to != place {
+			t.Fatalf("%s: got %+v to %+v, %v, want %+v to %+v", text, got, to, err, want, place)
+		}
+		if len(text) > 200+300 {
+			t.Fatalf("got %d bytes of metadata, want at most 500: %s", len(text), text)
 		}
 	}
 }
@@ -33,15 +37,21 @@ func TestPositionRoundTrip(t *testing.T) {
 func TestPositionForm(t *testing.T) {
 	tests := map[string]struct {
 		position Position
+		to       Place
 		want     string
 	}{
-		"plain":     {Position{8, 2, 7001, 0, 42, 99, 3}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
-		"compacted": {Position{8, -1, 7001, 5, 42, 99, -1}, `{"v":1,"pid":7001,"pe":5,"seq":42,"dst":99,"de":-1}`},
-		"zero":      {Position{}, `{"v":1,"pid":0,"seq":0,"dst":0,"de":0}`},
+		"with place":      {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", "eu.clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"id","t":"eu.clicks"}}`},
+		"no topic":        {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", ""}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"long":            {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", strings.Repeat("t", 299)}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"no text":         {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"\xff", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"in need of \\\\": {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"<id>", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"\u003cid\u003e","t":"clicks"}}`},
+		"plain":           {Position{8, 2, 7001, 0, 42, 99, 3}, Place{}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"compacted":       {Position{8, -1, 7001, 5, 42, 99, -1}, Place{}, `{"v":1,"pid":7001,"pe":5,"seq":42,"dst":99,"de":-1}`},
+		"zero":            {Position{}, Place{}, `{"v":1,"pid":0,"seq":0,"dst":0,"de":0}`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := tt.position.Metadata(); got != tt.want {
+			if got := tt.position.Metadata(tt.to); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
@@ -67,6 +77,11 @@ func TestParsePositionRefuses(t *testing.T) {
 		"null":                  {0, -1, `{"v":1,"pid":7,"seq":null,"dst":99,"de":3}`, "not written by this program"},
 		"only a version":        {0, -1, `{"v":1}`, "not written by this program"},
 		"another number":        {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"x":1}`, "not written by this program"},
+		"an empty place":        {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"to":{"c":"","t":""}}`, "not written by this program"},
+		"half a place":          {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"to":{"c":"id"}}`, "not written by this program"},
+		"a place and more":      {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"to":{"c":"id","t":"clicks","p":1}}`, "not written by this program"},
+		"no place":              {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"to":null}`, "not written by this program"},
+		"a place of text":       {0, -1, `{"v":1,"pid":7,"seq":42,"dst":99,"de":3,"to":"clicks"}`, "read position metadata"},
 		"twice":                 {0, -1, `{"v":1,"pid":7,"pid":8,"seq":42,"dst":99,"de":3}`, "not written by this program"},
 		"other case":            {0, -1, `{"v":1,"PID":7,"seq":42,"dst":99,"de":3}`, "not written by this program"},
 		"negative offset":       {-1, -1, good, "negative"},
@@ -78,33 +93,34 @@ func TestParsePositionRefuses(t *testing.T) {
 		"negative dest epoch":   {0, -1, strings.Replace(good, `"de":3`, `"de":-2`, 1), "negative"},
 		"sequence too large":    {0, -1, strings.Replace(good, `42`, `2147483648`, 1), "read position metadata"},
 	}
-	if _, err := ParsePosition(0, -1, good); err != nil {
+	if _, _, err := ParsePosition(0, -1, good); err != nil {
 		t.Fatalf("the text that the cases are made of: got %v, want none", err)
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParsePosition(tt.next, tt.epoch, tt.text)
+			got, to, err := ParsePosition(tt.next, tt.epoch, tt.text)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got error %v, want one with %q", err, tt.want)
 			}
-			if got != (Position{}) {
-				t.Errorf("got %+v beside the error, want nothing", got)
+			if got != (Position{}) || to != (Place{}) {
+				t.Errorf("got %+v, %+v beside the error, want nothing", got, to)
 			}
 		})
 	}
 }
 
 func FuzzParsePosition(f *testing.F) {
-	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3}.Metadata())
+	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3}.Metadata(Place{}))
+	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3}.Metadata(Place{"id", "eu.clicks"}))
 	f.Add(int64(0), int32(-1), `{"v":1,"pid":7,"pe":1,"seq":42,"dst":99,"de":-1}`)
 	f.Add(int64(-1), int32(-1), `{}`)
 	f.Add(int64(1), int32(1), "")
 	f.Fuzz(func(t *testing.T, next int64, epoch int32, text string) {
-		p, err := ParsePosition(next, epoch, text)
+		p, to, err := ParsePosition(next, epoch, text)
 		if err != nil {
 			return
 		}
-		if p.Source != next || p.SourceEpoch != epoch || p.Metadata() != text {
+		if p.Source != next || p.SourceEpoch != epoch || p.Metadata(to) != text {
 			t.Errorf("got %+v of %d, %d, %q, want the same again", p, next, epoch, text)
 		}
 		if min(p.Source, p.ProducerID, int64(p.Epoch), int64(p.Sequence), p.Dest) < 0 {
