@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -134,14 +135,7 @@ func (p *Pipeline) setLoop(text string) {
 func (l *Link) watchLoops(ctx context.Context) {
 	step := len(loopEarly)
 	for {
-		wait := loopEvery
-		switch {
-		case step < len(loopEarly):
-			wait = loopEarly[step]
-		case slices.ContainsFunc(l.all(), func(t *topic) bool { return t.looped() != "" }):
-			wait = loopEveryFound
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(l.nextLook(step))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -154,6 +148,22 @@ func (l *Link) watchLoops(ctx context.Context) {
 			l.lookForLoops(ctx)
 		}
 	}
+}
+
+// nextLook returns when to look after so many looks since a start.
+func (l *Link) nextLook(step int) time.Duration {
+	found := slices.ContainsFunc(l.all(), func(t *topic) bool { return t.looped() != "" })
+	wait := loopEvery
+	switch {
+	case step < len(loopEarly):
+		wait = loopEarly[step]
+	case found:
+		wait = loopEveryFound
+	}
+	if found {
+		wait -= rand.N(wait / 4) // two that saw each other must not see each other again and again
+	}
+	return wait
 }
 
 // lookForLoops looks who else reads the destination's topics.

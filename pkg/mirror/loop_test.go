@@ -172,7 +172,7 @@ func (m meet) Onward(_ context.Context, topics map[string][]int32) (map[string][
 	return found, nil
 }
 
-// TestOfTwoThatStartTogetherOneAtMostReads runs two links to and fro from the same instant on.
+// TestOfTwoThatStartTogetherOneReads runs two links to and fro from the same instant on.
 func TestOfTwoThatStartTogetherOneAtMostReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		topics := map[string]TopicInfo{"clicks": {"id", 1}}
@@ -186,11 +186,18 @@ func TestOfTwoThatStartTogetherOneAtMostReads(t *testing.T) {
 		a.through, b.through = meet{a.sink, b.source, "mirror.b"}, meet{b.sink, a.source, "mirror.a"}
 		a.start(cfg)
 		b.start(cfg)
+		one := 0
 		for range 1000 {
 			wait(100 * time.Millisecond)
 			if a.reads() && b.reads() {
 				t.Fatal("both read")
 			}
+			if a.reads() || b.reads() {
+				one++
+			}
+		}
+		if one < 600 {
+			t.Errorf("in 100 s one of them read for %v, want at least a minute", time.Duration(one)*100*time.Millisecond)
 		}
 		a.end()
 		b.end()
