@@ -42,7 +42,7 @@ func merge(b *testing.B, size int, codec batch.Codec) {
 		sources = append(sources, source{base: next, records: plain(next, 10, size)}.build(b))
 		total += len(sources[len(sources)-1])
 	}
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	dst := make([]byte, 0, 512<<10)
 	b.SetBytes(int64(total / len(sources)))
 	b.ReportAllocs()

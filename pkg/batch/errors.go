@@ -25,6 +25,8 @@ var (
 	ErrControl = errors.New("batch is of the wrong kind, control or data")
 	// ErrTooLarge says that a batch decompresses to more than the Recoder allows.
 	ErrTooLarge = errors.New("batch decompresses to more than is allowed")
+	// ErrPending says that what a Recoder holds has to be taken before the batch can be added.
+	ErrPending = errors.New("pending records have to be taken first")
 	// ErrEmpty says that a Recoder holds no record to take.
 	ErrEmpty = errors.New("no records are pending")
 )

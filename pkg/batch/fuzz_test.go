@@ -84,7 +84,7 @@ func FuzzRecoder(f *testing.F) {
 	f.Add(compress(f, batch.LZ4, wire), uint8(3|128), uint8(0), int32(4), int32(3), int64(0), uint8(0), uint8(2), uint16(200))
 	f.Fuzz(func(t *testing.T, payload []byte, in, kind uint8, count, lastDelta int32, from int64, skip, out uint8, maxBytes uint16) {
 		b := fuzzed(t, payload, in, kind, count, lastDelta)
-		r := batch.NewRecoder(1 << 16)
+		r := batch.NewRecoder(1<<16, batch.NewGate())
 		good := plain(0, 3, 8)
 		add(t, r, source{records: good}.build(t), 0, 0)
 		codec := codecs[int(out)%len(codecs)]

@@ -23,7 +23,7 @@ type Header struct {
 // records that somebody has to look at: keys, values and headers have memory of their own. A compressed batch may grow to
 // maxDecompressed bytes. Errors are those of Recoder.Add.
 func (b Batch) Records(maxDecompressed int) ([]Record, error) {
-	u := unpacker{limit: maxDecompressed}
+	u := unpacker{limit: maxDecompressed, gate: NewGate()}
 	wire, err := u.unpack(b.Codec(), b.Payload())
 	if err != nil {
 		return nil, fmt.Errorf("decompress batch at offset %d: %w", b.BaseOffset(), err)

@@ -79,7 +79,7 @@ func TestRecordsRefusesWhatIsNone(t *testing.T) {
 
 // TestTakeUpTo cuts by number of records, and tells where each cut lies at the source.
 func TestTakeUpTo(t *testing.T) {
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	add(t, r, source{base: 100, records: plain(100, 5, 20)}.build(t), 0, 0)
 	add(t, r, source{base: 110, records: plain(110, 1, 20)}.build(t), 0, 0)
 	for _, want := range []struct {

@@ -35,6 +35,8 @@ type pending struct {
 
 	start int // where in records the first record not yet taken begins
 	taken int // records before start
+
+	lent loan // of records, when they are a large batch's own
 }
 
 // run is a stretch of records with consecutive source offsets from one source batch.
@@ -45,9 +47,10 @@ type run struct {
 }
 
 // NewRecoder returns an empty Recoder. A compressed source batch may grow to maxDecompressed bytes, which must be positive; a
-// larger one is ErrTooLarge however its own headers describe it.
-func NewRecoder(maxDecompressed int) *Recoder {
-	return &Recoder{unpacker: unpacker{limit: maxDecompressed}}
+// larger one is ErrTooLarge however its own headers describe it. A batch that grows to more than 16 MiB has to pass gate, and
+// holds it until all of its records are taken, or Reset.
+func NewRecoder(maxDecompressed int, gate *Gate) *Recoder {
+	return &Recoder{unpacker: unpacker{limit: maxDecompressed, gate: gate}}
 }
 
 // Pending returns the number of records not yet taken and their size in bytes before compression.
@@ -56,12 +59,24 @@ func (r *Recoder) Pending() (records, bytes int) {
 }
 
 // Reset forgets all records not yet taken.
-func (r *Recoder) Reset() { r.clear() }
+func (r *Recoder) Reset() {
+	r.clear()
+	r.settle()
+}
+
+// settle lets go of what only pending records need, when there are none left.
+func (r *Recoder) settle() {
+	if r.count == 0 {
+		r.scratch = emptied(r.scratch, keepBytes)
+		r.unpacker.release()
+	}
+}
 
 // Add verifies b's CRC32C, decompresses it and collects its records with offsets >= from, except the first skip of those (all,
 // if there are fewer). Under LogAppendTime the time of each record becomes b's MaxTimestamp. It adds either all these
-// records or, on an error, nothing: ErrCRC, ErrControl, ErrTooLarge, a *CodecError, ErrRecord, or the decompressor's error.
-// b may be reused at once.
+// records or, on an error, nothing: ErrCRC, ErrControl, ErrTooLarge, a *CodecError, ErrRecord, or the decompressor's error;
+// and ErrPending for a batch so large that it must stand alone, and for any batch behind such a one: take first what is
+// pending, then add it again. b may be reused at once.
 func (r *Recoder) Add(b Batch, from int64, skip int) error {
 	if err := b.Verify(); err != nil {
 		return err
@@ -69,15 +84,26 @@ func (r *Recoder) Add(b Batch, from int64, skip int) error {
 	if b.IsControl() {
 		return ErrControl
 	}
+	if r.lent.on {
+		return ErrPending
+	}
 	records, err := r.unpacker.unpack(b.Codec(), b.Payload())
 	if err != nil {
 		return fmt.Errorf("decompress batch at offset %d: %w", b.BaseOffset(), err)
 	}
+	if r.unpacker.large {
+		return r.addLarge(b, records, from, skip)
+	}
+	return r.add(b, records, from, skip)
+}
+
+// add collects the wanted records of b, which are given decompressed and not needed any more.
+func (r *Recoder) add(b Batch, records []byte, from int64, skip int) error {
 	if r.taken > 0 {
 		r.rebase()
 	}
 	before := r.pending
-	err = r.collect(b, records, from, skip)
+	err := r.collect(b, records, from, skip)
 	r.unpacker.release()
 	if err != nil {
 		r.pending = before // runs and records only grew, so the old lengths undo everything
@@ -170,12 +196,25 @@ func (c clock) timeOf(h head) int64 {
 }
 
 // firstOffset returns the source offset of the next record to take. There must be one.
-func (p *pending) firstOffset() int64 { return p.runs[0].offset }
+func (p *pending) firstOffset() int64 {
+	if p.lent.on {
+		return p.lent.offsetOf(p.next())
+	}
+	return p.runs[0].offset
+}
 
-// advance marks the next n records, of size bytes, as taken and returns the offset after the last of them and its leader epoch.
-func (p *pending) advance(n, size int) (next int64, epoch int32) {
+// advance marks the records of taken as taken and returns the offset after the last of them and its leader epoch.
+func (p *pending) advance(taken piece) (next int64, epoch int32) {
+	n := taken.count
 	p.taken += n
-	p.start += size
+	p.start += taken.sourceLen
+	if p.lent.on {
+		next, epoch = p.lent.base+taken.lastDelta+1, p.lent.epoch
+		if p.taken == p.count {
+			p.clear()
+		}
+		return next, epoch
+	}
 	gone := 0
 	for n > 0 {
 		first := &p.runs[gone]

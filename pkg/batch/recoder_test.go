@@ -81,7 +81,7 @@ func (l *feed) bytes() []byte {
 
 // TestAnyPartitionKeepsRecords adds random batches and takes others, in any order and any sizes: what comes out is what went in.
 func TestAnyPartitionKeepsRecords(t *testing.T) {
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 99))
 		l := &feed{rng: rng, next: rng.Int64N(1 << 40)}
@@ -139,7 +139,7 @@ func TestRecodeFromAndSkip(t *testing.T) {
 	for _, tt := range tests {
 		for _, codec := range codecs {
 			t.Run(tt.name+"/"+codec.String(), func(t *testing.T) {
-				r := batch.NewRecoder(1 << 20)
+				r := batch.NewRecoder(1<<20, batch.NewGate())
 				s.codec = codec
 				add(t, r, s.build(t), tt.from, tt.skip)
 				checkSame(t, takeAll(t, r, tt.want, codec, 0), tt.want)
@@ -154,14 +154,14 @@ func TestRecodeEdgeTimestamps(t *testing.T) {
 		for i, at := range times {
 			s.records = append(s.records, record{Offset: int64(i) + 2, Timestamp: at, Key: []byte{}})
 		}
-		r := batch.NewRecoder(1 << 20)
+		r := batch.NewRecoder(1<<20, batch.NewGate())
 		add(t, r, s.build(t), 0, 0)
 		checkSame(t, takeAll(t, r, s.records, batch.None, 0), s.records)
 	}
 }
 
 func TestRecodeLeaderEpoch(t *testing.T) {
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	add(t, r, source{base: 0, epoch: 4, records: plain(0, 2, 400)}.build(t), 0, 0)
 	add(t, r, source{base: 2, epoch: 6, records: plain(2, 2, 400)}.build(t), 0, 0)
 	for _, want := range []struct {
@@ -185,7 +185,7 @@ func TestRecodeReadsSnappyOfEveryClient(t *testing.T) {
 	s := source{base: 7, codec: batch.Snappy, records: records}
 	framed := seal(append([]byte(s.build(t)[:batch.HeaderLen]), xerial.Encode(nil, encodeRecords(records, 7, records[0].Timestamp))...))
 	for name, b := range map[string]batch.Batch{"bare": s.build(t), "xerial": framed} {
-		r := batch.NewRecoder(1 << 20)
+		r := batch.NewRecoder(1<<20, batch.NewGate())
 		add(t, r, b, 0, 0)
 		checkSame(t, takeAll(t, r, records, batch.Snappy, 0), records)
 		if t.Failed() {
@@ -195,7 +195,7 @@ func TestRecodeReadsSnappyOfEveryClient(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	add(t, r, source{base: 1, records: plain(1, 20, 100)}.build(t), 0, 0)
 	takeOne(t, r, plain(1, 20, 100), batch.None, 1000)
 	r.Reset()
@@ -208,7 +208,7 @@ func TestReset(t *testing.T) {
 
 // TestGiantBatchDoesNotStay recodes one batch far above what is kept, then looks at the heap.
 func TestGiantBatchDoesNotStay(t *testing.T) {
-	r := batch.NewRecoder(64 << 20)
+	r := batch.NewRecoder(64<<20, batch.NewGate())
 	b := source{codec: batch.LZ4, records: plain(0, 48, 1<<20)}.build(t)
 	before := live()
 	add(t, r, b, 0, 0)
@@ -235,7 +235,7 @@ func live() int64 {
 // TestMergingSettles always leaves some records pending: what was taken must not pile up, and nothing is allocated.
 func TestMergingSettles(t *testing.T) {
 	b := source{records: plain(0, 10, 100)}.build(t)
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	var dst []byte
 	merge := func(batches int) {
 		for range batches {
@@ -263,7 +263,7 @@ func TestMergingSettles(t *testing.T) {
 // TestRecodingReusesBuffers recodes compressed batches whole.
 func TestRecodingReusesBuffers(t *testing.T) {
 	b := source{codec: batch.Snappy, records: plain(0, 500, 100)}.build(t)
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	dst := make([]byte, 0, 1<<20)
 	got := testing.AllocsPerRun(100, func() {
 		if err := r.Add(b, 0, 0); err != nil {

@@ -61,7 +61,7 @@ func TestAddIsAllOrNothing(t *testing.T) {
 		{"cut lz4", withPayload(t, batch.LZ4, compress(t, batch.LZ4, wire)[:40], 5), nil},
 		{"cut zstd", withPayload(t, batch.Zstd, cut(compress(t, batch.Zstd, wire)), 5), nil},
 	}
-	r := batch.NewRecoder(1 << 16)
+	r := batch.NewRecoder(1<<16, batch.NewGate())
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			add(t, r, source{base: 1, records: good}.build(t), 0, 0)
@@ -113,7 +113,7 @@ func TestBombs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := withPayload(t, tt.codec, tt.payload, 3)
-			r := batch.NewRecoder(limit)
+			r := batch.NewRecoder(limit, batch.NewGate())
 			var err error
 			bytes := allocated(func() { err = r.Add(b, 0, 0) })
 			if !errors.Is(err, batch.ErrTooLarge) {
@@ -132,7 +132,7 @@ func TestLimitIsInclusive(t *testing.T) {
 	records := plain(50, 100, 100)
 	wire := encodeRecords(records, 50, 0)
 	for _, codec := range codecs {
-		r := batch.NewRecoder(len(wire))
+		r := batch.NewRecoder(len(wire), batch.NewGate())
 		if err := r.Add(withPayload(t, codec, compress(t, codec, wire), 100), 0, 0); err != nil {
 			t.Errorf("%s: %v", codec, err)
 		}

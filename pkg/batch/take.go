@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // maxRatio bounds how many bytes of records go into a compressed batch: this many times its own limit. It keeps the work of
@@ -43,6 +44,9 @@ func (r *Recoder) TakeUpTo(records int, dst []byte, codec Codec, maxBytes int) (
 	at := len(dst)
 	for {
 		p := r.cut(n, room(codec, limit))
+		if size := HeaderLen + len(p.records); codec == None && size > limit { // a lone record: no need to copy it to see that
+			return Recoded{}, dst, &RecordTooLargeError{Offset: r.firstOffset(), Size: size, Limit: limit}
+		}
 		out, err := r.packer.pack(append(dst, make([]byte, HeaderLen)...), codec, p.records)
 		if err != nil {
 			return Recoded{}, dst, fmt.Errorf("compress %d records as %s: %w", p.count, codec, err)
@@ -72,8 +76,8 @@ func room(codec Codec, limit int) int {
 func (r *Recoder) finish(b Batch, codec Codec, p piece) Recoded {
 	writeHeader(b, codec, p)
 	first := r.firstOffset()
-	next, epoch := r.advance(p.count, p.sourceLen)
-	r.scratch = emptied(r.scratch, keepBytes)
+	next, epoch := r.advance(p)
+	r.settle()
 	return Recoded{Batch: b, First: first, Next: next, FirstTimestamp: p.base, MaxTimestamp: p.newest, LeaderEpoch: epoch}
 }
 
@@ -101,21 +105,23 @@ type piece struct {
 	base      int64 // time of the first record
 	newest    int64 // largest time
 	sourceLen int   // bytes the records occupy among the pending ones
+	lastDelta int64 // offset delta of the last record among the pending ones
 }
 
 // cut returns the next records as those of a batch of their own: at most n of them and at most room bytes, but at least one.
 // They stay valid until the next cut or Add.
 func (r *Recoder) cut(n, room int) piece {
-	if n == r.count && len(r.records) <= room {
-		return piece{records: r.records, count: n, base: r.base, newest: r.newest, sourceLen: len(r.records)}
+	if n == r.count && (n == 1 || len(r.records) <= room) && (!r.lent.on || r.lent.exact) {
+		return piece{records: r.records, count: n, base: r.base, newest: r.newest, sourceLen: len(r.records), lastDelta: int64(n - 1)}
+	}
+	if r.lent.on {
+		room = min(room, softBytes)
+		r.scratch = slices.Grow(r.scratch[:0], min(room, len(r.records)-r.start)+readSlack)
 	}
 	p := piece{records: r.scratch[:0]}
 	for p.count < n {
-		h, ok := readHead(r.records[r.start+p.sourceLen:])
-		if !ok {
-			panic("batch: a collected record is not readable")
-		}
-		timestamp := r.base + h.timestampDelta
+		h := r.at(r.start + p.sourceLen)
+		timestamp := r.timeOf(h)
 		if p.count == 0 {
 			p.base, p.newest = timestamp, timestamp
 		}
@@ -126,7 +132,7 @@ func (r *Recoder) cut(n, room int) piece {
 		record := r.records[r.start+p.sourceLen:][:h.size]
 		p.records = appendRecord(p.records, record, h, timestamp-p.base, int64(p.count))
 		p.newest = max(p.newest, timestamp)
-		p.sourceLen += h.size
+		p.sourceLen, p.lastDelta = p.sourceLen+h.size, h.offsetDelta
 		p.count++
 	}
 	r.scratch = p.records

@@ -95,10 +95,10 @@ func checkReport(t testing.TB, got batch.Recoded, want []record) {
 
 // TestSplitIsDeterministic holds a used Recoder against a new one.
 func TestSplitIsDeterministic(t *testing.T) {
-	used := batch.NewRecoder(1 << 20)
+	used := batch.NewRecoder(1<<20, batch.NewGate())
 	for _, codec := range codecs {
 		l := &feed{rng: rand.New(rand.NewPCG(5, 6))}
-		fresh := batch.NewRecoder(1 << 20)
+		fresh := batch.NewRecoder(1<<20, batch.NewGate())
 		for range 30 {
 			b, _ := l.batch(t)
 			add(t, used, b, 0, 0)
@@ -117,7 +117,7 @@ func TestSplitIsDeterministic(t *testing.T) {
 func TestTakeFillsBatches(t *testing.T) {
 	const maxBytes = 10_000
 	for _, codec := range codecs {
-		r := batch.NewRecoder(1 << 20)
+		r := batch.NewRecoder(1<<20, batch.NewGate())
 		records := plain(0, 2000, 100)
 		add(t, r, source{base: 0, records: records}.build(t), 0, 0)
 		_, total := r.Pending()
@@ -143,7 +143,7 @@ func TestRecordTooLarge(t *testing.T) {
 	records[1].Value = hard
 	for _, codec := range codecs {
 		t.Run(codec.String(), func(t *testing.T) {
-			r := batch.NewRecoder(1 << 20)
+			r := batch.NewRecoder(1<<20, batch.NewGate())
 			add(t, r, source{base: 10, records: records}.build(t), 0, 0)
 			takeOne(t, r, records[:1], codec, 1000)
 			dst := []byte("kept")
@@ -160,7 +160,7 @@ func TestRecordTooLarge(t *testing.T) {
 }
 
 func TestTakeNothing(t *testing.T) {
-	r := batch.NewRecoder(1 << 20)
+	r := batch.NewRecoder(1<<20, batch.NewGate())
 	if _, _, err := r.Take(nil, batch.None, 0); !errors.Is(err, batch.ErrEmpty) {
 		t.Errorf("got %v, want ErrEmpty", err)
 	}
@@ -178,7 +178,7 @@ func TestTakeNothing(t *testing.T) {
 func TestTakeUpToTheLimit(t *testing.T) {
 	b := source{base: 3, records: plain(3, 50, 100)}.build(t)
 	for _, codec := range codecs {
-		r := batch.NewRecoder(1 << 20)
+		r := batch.NewRecoder(1<<20, batch.NewGate())
 		add(t, r, b, 0, 0)
 		all, _, err := r.Take(nil, codec, 0)
 		if err != nil || all.Batch.Count() != 50 {

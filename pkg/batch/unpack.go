@@ -26,26 +26,36 @@ const xerialHeaderLen = 16
 
 var errXerial = errors.New("xerial framing is malformed")
 
+// softBytes is up to which size a payload is decompressed as it comes, into a buffer that grows. Nearly all are far below.
+const softBytes = 16 << 20
+
+// readSlack is what a buffer has beyond its content, so that a reader finds its end, and zstd may copy in long strides, without
+// another allocation.
+const readSlack = 64
+
 // unpacker decompresses payloads. Its decoders are made when first needed and reused, as is the buffer.
 type unpacker struct {
-	limit  int // bytes a payload may grow to
+	limit  int   // bytes a payload may grow to
+	gate   *Gate // for those above softBytes
+	large  bool  // the gate is held, for buf
 	buf    []byte
 	source bytes.Reader
 
 	gzip *gzip.Reader
 	lz4  *lz4.Reader
-	zstd *zstd.Decoder
+	zstd *zstd.Decoder // for payloads up to softBytes
 }
 
-// unpack returns payload decompressed: payload itself for None, else bytes that are valid until release.
+// unpack returns payload decompressed: payload itself for None, else bytes that are valid until release, which must come
+// before the next unpack. It may wait for other holders of the gate.
 func (u *unpacker) unpack(c Codec, payload []byte) ([]byte, error) {
 	if c == None {
 		return payload, nil
 	}
-	u.source.Reset(payload)
-	out, err := u.decompress(c, payload, u.buf[:0])
-	if err == nil && len(out) > u.limit {
-		err = ErrTooLarge
+	soft := min(u.limit, softBytes)
+	out, err := u.decompress(c, payload, u.buf[:0], soft)
+	if errors.Is(err, ErrTooLarge) && soft < u.limit {
+		out, err = u.unpackLarge(c, payload)
 	}
 	u.source.Reset(nil)
 	if err != nil {
@@ -56,89 +66,107 @@ func (u *unpacker) unpack(c Codec, payload []byte) ([]byte, error) {
 }
 
 // release ends the use of what unpack returned.
-func (u *unpacker) release() { u.buf = emptied(u.buf, keepBytes) }
+func (u *unpacker) release() {
+	u.buf = emptied(u.buf, keepBytes)
+	if u.large {
+		u.large = false
+		u.gate.leave()
+	}
+}
 
-// decompress appends payload decompressed to the empty dst. It may go past the limit, but not without bound.
-func (u *unpacker) decompress(c Codec, payload, dst []byte) ([]byte, error) {
+// decompress appends payload decompressed to the empty dst, which may grow to limit bytes. More is ErrTooLarge, and has not
+// taken memory without bound.
+func (u *unpacker) decompress(c Codec, payload, dst []byte, limit int) ([]byte, error) {
+	u.source.Reset(payload)
 	switch c {
 	case Gzip:
-		return u.gunzip(dst)
-	case Snappy:
-		return u.unsnap(dst, payload)
-	case LZ4:
-		if u.lz4 == nil {
-			u.lz4 = lz4.NewReader(nil)
+		if err := u.openGzip(); err != nil {
+			return nil, err
 		}
-		u.lz4.Reset(&u.source)
-		return appendAll(dst, u.lz4, u.limit)
+		return appendAll(dst, u.gzip, limit)
+	case Snappy:
+		size, err := measureSnappy(payload, limit)
+		if err != nil {
+			return nil, err
+		}
+		dst = slices.Grow(dst, size)
+		err = eachBlock(payload, func(block []byte) (err error) {
+			dst, err = appendSnappy(dst, block)
+			return err
+		})
+		return dst, err
+	case LZ4:
+		u.openLZ4()
+		return appendAll(dst, u.lz4, limit)
 	case Zstd:
-		return u.unzstd(dst, payload)
+		return u.unzstd(dst, payload, limit)
 	}
 	return nil, &CodecError{Codec: c}
 }
 
-func (u *unpacker) gunzip(dst []byte) ([]byte, error) {
-	var err error
-	if u.gzip == nil {
-		u.gzip, err = gzip.NewReader(&u.source)
-	} else {
-		err = u.gzip.Reset(&u.source)
+func (u *unpacker) openGzip() (err error) {
+	if u.gzip != nil {
+		return u.gzip.Reset(&u.source)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return appendAll(dst, u.gzip, u.limit)
+	u.gzip, err = gzip.NewReader(&u.source)
+	return err
 }
 
-func (u *unpacker) unzstd(dst, payload []byte) ([]byte, error) {
-	if u.zstd == nil {
-		// The decoder bounds output and declared window by the same number.
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxMemory(uint64(max(u.limit, minZstdMemory))))
-		if err != nil {
-			return nil, fmt.Errorf("make a decoder: %w", err)
+func (u *unpacker) openLZ4() {
+	if u.lz4 == nil {
+		u.lz4 = lz4.NewReader(nil)
+	}
+	u.lz4.Reset(&u.source)
+}
+
+func (u *unpacker) unzstd(dst, payload []byte, limit int) ([]byte, error) {
+	d := u.zstd
+	if d == nil || limit > softBytes {
+		var err error
+		if d, err = newZstd(limit); err != nil {
+			return nil, err
 		}
-		u.zstd = d
+		if limit > softBytes {
+			defer d.Close()
+		} else {
+			u.zstd = d
+		}
 	}
-	out, err := u.zstd.DecodeAll(payload, dst)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	out, err := d.DecodeAll(payload, dst)
+	if err == nil && len(out) > limit {
+		err = ErrTooLarge
 	}
-	return out, err
+	return out, zstdError(err)
 }
 
-func (u *unpacker) unsnap(dst, payload []byte) ([]byte, error) {
+// eachBlock calls do for the blocks of a Snappy payload: those in the Java client's framing, or the bare one.
+func eachBlock(payload []byte, do func(block []byte) error) error {
 	if len(payload) < xerialHeaderLen || !bytes.HasPrefix(payload, xerialMagic) {
-		return appendSnappy(dst, payload, u.limit)
+		return do(payload)
 	}
 	for rest := payload[xerialHeaderLen:]; len(rest) > 0; {
 		if len(rest) < 4 {
-			return nil, errXerial
+			return errXerial
 		}
 		size := int64(binary.BigEndian.Uint32(rest))
 		rest = rest[4:]
 		if size > int64(len(rest)) {
-			return nil, errXerial
+			return errXerial
 		}
-		var err error
-		if dst, err = appendSnappy(dst, rest[:size], u.limit); err != nil {
-			return nil, err
+		if err := do(rest[:size]); err != nil {
+			return err
 		}
 		rest = rest[size:]
 	}
-	return dst, nil
+	return nil
 }
 
-// appendSnappy appends the decompressed block to dst, which may grow to limit bytes.
-func appendSnappy(dst, block []byte, limit int) ([]byte, error) {
+// appendSnappy appends the decompressed block to dst, which has room for it.
+func appendSnappy(dst, block []byte) ([]byte, error) {
 	size, err := snappy.DecodedLen(block)
 	if err != nil {
 		return nil, err
 	}
-	if size > limit-len(dst) {
-		return nil, ErrTooLarge
-	}
-	dst = slices.Grow(dst, size)
 	end := len(dst) + size
 	if _, err := snappy.Decode(dst[len(dst):end:end], block); err != nil {
 		return nil, err

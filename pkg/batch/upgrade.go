@@ -17,13 +17,20 @@ type Upgrader struct {
 	out      []byte
 }
 
-// NewUpgrader returns an Upgrader. A wrapper may decompress to maxDecompressed bytes, which must be positive.
-func NewUpgrader(maxDecompressed int) *Upgrader {
-	return &Upgrader{unpacker: unpacker{limit: maxDecompressed}}
+// NewUpgrader returns an Upgrader. A wrapper may decompress to maxDecompressed bytes, which must be positive. One that grows to
+// more than 16 MiB has to pass gate, and holds it until Release.
+func NewUpgrader(maxDecompressed int, gate *Gate) *Upgrader {
+	return &Upgrader{unpacker: unpacker{limit: maxDecompressed, gate: gate}}
+}
+
+// Release ends the use of what Upgrade returned. It must be called before another payload passes the gate.
+func (u *Upgrader) Release() {
+	u.out = emptied(u.out, keepBytes)
+	u.unpacker.release()
 }
 
 // Upgrade verifies m's CRC32, and those of the records of a wrapper, and returns an uncompressed v2 batch of its records, with
-// a CRC32C of its own and no leader epoch; m has neither. The batch is valid until the next call. The time of every record is
+// a CRC32C of its own and no leader epoch; m has neither. The batch is valid until Release, which must follow. The time of every record is
 // the one a consumer of the old format sees: under LogAppendTime that of the wrapper, -1 for format v0.
 //
 // Errors are ErrCRC, a *CodecError, ErrTooLarge, ErrRecord for what is no message set, or the decompressor's.
@@ -57,7 +64,9 @@ func (u *Upgrader) unwrap(b *upgrade, m Message) error {
 	if err != nil {
 		return fmt.Errorf("decompress message at offset %d: %w", m.Offset(), err)
 	}
-	defer u.unpacker.release()
+	if u.unpacker.large {
+		b.out = append(make([]byte, 0, HeaderLen+len(set)), b.out...) // a record of v2 is never longer than its message
+	}
 	shift, err := offsetShift(m, set)
 	if err != nil {
 		return err

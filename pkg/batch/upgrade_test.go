@@ -105,7 +105,7 @@ func TestUpgrade(t *testing.T) {
 		{"v0 wrapper, lz4 as Kafka wrote it", message{offset: 21, codec: batch.LZ4, breakLZ4: true, inner: []message{v0(20, "a"), v0(21, "b")}},
 			[]record{{Offset: 20, Timestamp: -1, Value: []byte("a")}, {Offset: 21, Timestamp: -1, Value: []byte("b")}}},
 	}
-	u := batch.NewUpgrader(1 << 16)
+	u := batch.NewUpgrader(1<<16, batch.NewGate())
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b, err := upgrade(t, u, tt.m.build(t))
@@ -121,7 +121,7 @@ func TestUpgrade(t *testing.T) {
 			if got[0].Offset != first || b.BaseOffset() != first || b.NextOffset() != last+1 || b.LeaderEpoch() != -1 || b.Codec() != batch.None {
 				t.Errorf("got offset %d, next %d, epoch %d, %s; want %d, %d, -1, none", b.BaseOffset(), b.NextOffset(), b.LeaderEpoch(), b.Codec(), first, last+1)
 			}
-			r := batch.NewRecoder(1 << 16)
+			r := batch.NewRecoder(1<<16, batch.NewGate())
 			if err := r.Add(b, first, 0); err != nil {
 				t.Errorf("recode: %v", err)
 			}
@@ -165,7 +165,7 @@ func TestUpgradeRefuses(t *testing.T) {
 		{"no gzip", changed(v1(3), func(b []byte) { b[17] = 1; sealMessage(b) }), nil},
 		{"no lz4", changed(message{offset: 3, value: []byte{4, 34, 77, 24}}, func(b []byte) { b[17] = 3; sealMessage(b) }), nil},
 	}
-	u := batch.NewUpgrader(1 << 16)
+	u := batch.NewUpgrader(1<<16, batch.NewGate())
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := bytes.Clone(tt.b)
@@ -225,7 +225,7 @@ func FuzzUpgrade(f *testing.F) {
 		if err != nil {
 			return
 		}
-		b, err := batch.NewUpgrader(1 << 16).Upgrade(m)
+		b, err := batch.NewUpgrader(1<<16, batch.NewGate()).Upgrade(m)
 		if err != nil {
 			return
 		}

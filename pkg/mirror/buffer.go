@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
+
+	"tributary/pkg/batch"
 )
 
 // Buffer is memory that batches point into: one fetch response, or the output of a recode. It is freed with its last
@@ -77,6 +79,7 @@ func class(n int) int { return bits.Len(uint(n-1) / smallestBytes) }
 type Budget struct {
 	total int64
 	sem   *semaphore.Weighted
+	gate  *batch.Gate // for payloads that are large when decompressed; they are beside the budget
 
 	mu    sync.Mutex
 	used  int64             // guarded by mu
@@ -88,7 +91,7 @@ type Budget struct {
 
 // NewBudget returns a budget of total bytes.
 func NewBudget(total int64) *Budget {
-	return &Budget{total: total, sem: semaphore.NewWeighted(total)}
+	return &Budget{total: total, sem: semaphore.NewWeighted(total), gate: batch.NewGate()}
 }
 
 // Total is the budget in bytes.

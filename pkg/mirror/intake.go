@@ -54,7 +54,7 @@ type Intake struct {
 
 // NewIntake returns an intake whose rewritten batches live in buffers of budget.
 func NewIntake(budget *Budget) *Intake {
-	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed), upgrade: batch.NewUpgrader(maxDecompressed), active: map[int64]bool{}}
+	return &Intake{budget: budget, recoder: batch.NewRecoder(maxDecompressed, budget.gate), upgrade: batch.NewUpgrader(maxDecompressed, budget.gate), active: map[int64]bool{}}
 }
 
 // Appetite says whether a partition wants to be fetched.

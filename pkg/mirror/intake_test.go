@@ -85,6 +85,13 @@ func TestIntakePaths(t *testing.T) {
 	}
 	old := func(base int64, n int) entry { return entry{base: base, ids: idRange(base, n), stamp: 1, old: true} }
 	gaps := entry{base: 10, ids: []int64{11, 13}, delta: []int32{1, 3}, span: 5, producer: -1, stamp: 1}
+	giant := func(base int64, n int, old bool) entry { // 18 MiB unpacked: it waits for others of that kind
+		e := entry{base: base, ids: idRange(base, n), producer: -1, attrs: gzipCodec, stamp: 1, pad: 18 << 20 / n, old: old}
+		if !old {
+			e.span = int32(n) + 1 // its last offset is empty, so that it is rewritten
+		}
+		return e
+	}
 	for _, test := range []struct {
 		name   string
 		from   int64
@@ -108,6 +115,9 @@ func TestIntakePaths(t *testing.T) {
 		{"old wrapper", 0, []entry{old(0, 3), old(3, 2)}, "[[0 1 2] [3 4]]", 5, nil},
 		{"begins in the middle of an old wrapper", 2, []entry{old(0, 4), old(4, 1)}, "[[2 3] [4]]", 5, nil},
 		{"old messages, then batches", 0, []entry{old(0, 1), old(1, 1), small(2, 2), zipped(4, 1)}, "[[0 1 2 3] [4]]", 5, nil},
+		{"large when unpacked", 0, []entry{small(0, 2), small(2, 2), giant(4, 2, false), giant(7, 3, true), giant(10, 2, false), small(13, 1)},
+			"[[0 1 2 3] [4] [5] [7 8] [9] [10] [11] [13]]", 14,
+			func(c *LinkConfig, _ *Limits, _ *protocol.Identity) { c.Recompress, c.Codec = true, batch.Gzip }},
 		{"recompressed", 0, []entry{small(0, 2), small(2, 2)}, "[[0 1 2 3]]", 4,
 			func(c *LinkConfig, _ *Limits, _ *protocol.Identity) { c.Recompress, c.Codec = true, batch.Gzip }},
 	} {

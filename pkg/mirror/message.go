@@ -12,6 +12,7 @@ func (in *Intake) Message(m batch.Message) {
 	if p.generation != in.gen || p.ending != nil || m.Offset() < p.next {
 		return
 	}
+	defer in.upgrade.Release()
 	b, err := in.upgrade.Upgrade(m)
 	if err != nil {
 		if in.flush() {

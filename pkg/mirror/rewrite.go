@@ -38,7 +38,7 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 		return
 	}
 	in.codec = codec
-	if err := in.recoder.Add(b, p.next, int(p.skip)); err != nil {
+	if err := in.collect(b); err != nil {
 		if in.flush() {
 			in.unreadable(b, err)
 		}
@@ -55,6 +55,16 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
 		in.take()
 	}
+}
+
+// collect takes the wanted records of b into the recoder. A large batch stands alone there: it takes turns with those of all
+// other lanes, and is written before rewrite returns.
+func (in *Intake) collect(b batch.Batch) error {
+	err := in.recoder.Add(b, in.p.next, int(in.p.skip))
+	if errors.Is(err, batch.ErrPending) && in.flush() {
+		err = in.recoder.Add(b, in.p.next, int(in.p.skip))
+	}
+	return err
 }
 
 // codecFor is the codec that records are written with which the source has in the given one.
@@ -103,7 +113,7 @@ func (in *Intake) take() {
 // partition stops there.
 func (in *Intake) write(n, size int) (batch.Recoded, bool) {
 	p := in.p
-	buf := in.room(size + batch.HeaderLen + 1024)
+	buf := in.room(min(size, p.wanted().MaxBytes) + batch.HeaderLen + 1024)
 	r, out, err := in.recoder.TakeUpTo(n, buf.Bytes[in.filled:in.filled], in.codec, p.wanted().MaxBytes)
 	if large, ok := errors.AsType[*batch.RecordTooLargeError](err); ok {
 		in.oversize(large)
