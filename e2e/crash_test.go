@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -172,6 +173,9 @@ func requireRegime(t *testing.T, r *route, age time.Duration) {
 		topic, err := r.host.topic(ctx, r.topic)
 		if err != nil {
 			return err
+		}
+		if len(topic.Partitions) == 0 {
+			return errors.New("no partition is known")
 		}
 		for _, p := range topic.Partitions {
 			if p.Regime != want || p.State != "copying" && p.State != "caught_up" {

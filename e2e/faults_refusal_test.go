@@ -39,6 +39,9 @@ func (e *evidence) refused(t *testing.T, name, cause string, strict, lenient map
 		if err != nil {
 			return err
 		}
+		if len(topic.Partitions) != 2 {
+			return fmt.Errorf("%d partitions are known", len(topic.Partitions))
+		}
 		for _, p := range topic.Partitions {
 			if p.Partition == 0 && (p.State != "halted" || p.Reason != cause) {
 				return fmt.Errorf("partition 0 is %s %s %s", p.State, p.Reason, p.Error)
@@ -121,6 +124,9 @@ func bombs(t *testing.T, e *evidence) {
 		topic, err := r.host.topic(ctx, r.topic)
 		if err != nil {
 			return err
+		}
+		if len(topic.Partitions) != len(zeros) {
+			return fmt.Errorf("%d partitions are known, not %d", len(topic.Partitions), len(zeros))
 		}
 		for _, p := range topic.Partitions {
 			if want := zeros[p.Partition].state; p.State != want {
