@@ -155,16 +155,24 @@ func (l *Link) reconciler(ctx context.Context) {
 
 // noteProblem keeps the newest reason why topics cannot be started or found, and logs a new one once.
 func (l *Link) noteProblem(ctx context.Context, err error) {
-	text := ""
-	if err != nil && ctx.Err() == nil {
-		text = err.Error()
+	if ctx.Err() != nil {
+		err = nil
+	}
+	l.note(&l.problem, err, "topics not all started")
+}
+
+// note keeps the newest error of a kind in text, which is guarded by mu, and logs a new one once.
+func (l *Link) note(text *string, err error, message string) {
+	now := ""
+	if err != nil {
+		now = err.Error()
 	}
 	l.mu.Lock()
-	changed := l.problem != text
-	l.problem = text
+	changed := *text != now
+	*text = now
 	l.mu.Unlock()
-	if changed && text != "" {
-		l.log.Warn("topics not all started", "err", text)
+	if changed && now != "" {
+		l.log.Warn(message, "err", now)
 	}
 }
 

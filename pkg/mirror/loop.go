@@ -258,18 +258,7 @@ func (l *Link) commitOrNote(ctx context.Context, positions map[TopicPartition]pr
 
 // noteBlind logs once why loops cannot be seen.
 func (l *Link) noteBlind(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	l.mu.Lock()
-	changed := l.blind != text
-	l.blind = text
-	l.mu.Unlock()
-	if changed && text != "" {
-		l.log.Warn("loops through another process may not be seen", "err", text)
+	if ctx.Err() == nil {
+		l.note(&l.blind, err, "loops through another process may not be seen")
 	}
 }

@@ -29,19 +29,11 @@ func (l *Link) noteSave(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	l.mu.Lock()
-	changed := l.saveErr != text
-	l.saveErr = text
+	l.note(&l.saveErr, err, "positions not saved")
 	if err == nil {
+		l.mu.Lock()
 		l.lastSave = time.Now()
-	}
-	l.mu.Unlock()
-	if changed && text != "" {
-		l.log.Warn("positions not saved", "err", text)
+		l.mu.Unlock()
 	}
 }
 
