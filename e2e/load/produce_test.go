@@ -132,8 +132,10 @@ func checkBatches(t *testing.T, batches []Batch, codec Codec) {
 		}
 		next[b.Partition] = b.BaseOffset + int64(b.Records)
 	}
-	if sizes[1] < 300 || sizes[10] < 30 {
-		t.Errorf("batch sizes %v, want 300 of 1 record and 30 of 10", sizes)
+	// A client that still drains one flush when the next records come sends some of those at once, so that a batch of ten is
+	// cut now and then: at least two in three must be whole, which a client that batches as it likes is far from.
+	if sizes[1] < 300 || sizes[10] < 20 {
+		t.Errorf("batch sizes %v, want 300 of 1 record and 20 to 30 of 10", sizes)
 	}
 	if codecs[codec] == 0 {
 		t.Errorf("codecs %v, want %v", codecs, codec)

@@ -19,7 +19,7 @@ type Spec struct {
 
 	// BatchRecords lists batch sizes in records; producer i uses entry i modulo
 	// its length. Batches have exactly that many records unless they would
-	// exceed 1 MB. 0, or an empty list, leaves batching to the client.
+	// exceed 1 MB, or the client cuts one in two, as it does now and then. 0, or an empty list, leaves batching to the client.
 	BatchRecords []int
 
 	// Rate is the number of records per second of all producers together; 0
