@@ -86,7 +86,7 @@ func (j *Journal) Record(e mirror.Event) {
 	if e.Partition >= 0 {
 		event.Partition = &e.Partition
 	}
-	if e.Kind == mirror.EventSkipped || e.Kind == mirror.EventResumed {
+	if e.Kind == mirror.EventSkipped || e.Kind == mirror.EventParked {
 		event.ResumesAt = &e.ResumesAt
 	}
 	event.Lost, event.Surplus = NewLost(e.Loss)

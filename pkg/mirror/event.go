@@ -10,7 +10,6 @@ const (
 	EventHalted  EventKind = "halted"  // it waits for an operator; Cause, Text and Loss say why
 	EventSkipped EventKind = "skipped" // an operator let it go on; Loss is what that gave up
 	EventParked  EventKind = "parked"  // a record was put aside and passed
-	EventResumed EventKind = "resumed" // it goes on after a halt
 )
 
 // Event is something that an operator will want to find again later.
@@ -23,7 +22,7 @@ type Event struct {
 	Cause     Cause
 	Text      string
 	Loss      *Loss
-	ResumesAt int64 // of EventSkipped and EventResumed: the source offset it goes on at
+	ResumesAt int64 // of EventSkipped and EventParked: the source offset it goes on at
 }
 
 // Events takes note of what happens. Record is called outside of the pipelines' locks, from many goroutines; it must not

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +10,10 @@ import (
 )
 
 // foretold says whether the records of b may be sent, or passed over as sent. A source leader epoch is foretold: the
-// identity says that records of it may be at the destination, before any is (rule S1; the explorer's source is never cut, so tests here stand for it). So when the destination holds
-// records beyond the position and the source shows a newer epoch in their place, they are not the same records: the source
-// was cut after they were read, as a host's power cut does that takes the saved position along.
+// identity says that records of it may be at the destination, before any is (rule S1; the explorer's source is never cut,
+// so tests here stand for it). So when the destination holds records beyond the position and the source shows a newer epoch
+// in their place, they are not the same records: the source was cut after they were read, as a host's power cut does that
+// takes the saved position along.
 func (in *Intake) foretold(b batch.Batch) bool {
 	p, epoch := in.p, b.LeaderEpoch()
 	switch {
@@ -69,11 +69,9 @@ func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) 
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, ErrConflict) { // else another member wrote: once more, on top of that
-			l.log.Warn("source leader epochs not stored", "topic", topic, "err", err)
-			for _, p := range list {
-				p.SourceTrouble(fmt.Sprintf("a new leader epoch of the source is not stored: %v", err))
-			}
+		l.log.Warn("source leader epochs not stored", "topic", topic, "err", err)
+		for _, p := range list {
+			p.SourceTrouble(fmt.Sprintf("a new leader epoch of the source is not stored: %v", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -87,21 +85,20 @@ func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) 
 }
 
 func (l *Link) storeEpochs(ctx context.Context, topic string, list []*Pipeline) error {
-	ids, err := l.store.Read(ctx, l.cfg.Name, topic)
-	if err != nil {
-		return err
-	}
 	stored := make([]protocol.Identity, len(list))
-	for i, p := range list {
-		epoch, producer := p.toForetell()
-		id, ok := ids.Partitions[p.source.Partition]
-		if !ok || id.ProducerID != producer {
-			return fmt.Errorf("identity of %s/%d is not in the store any more", topic, p.source.Partition)
+	err := l.amend(ctx, topic, func(ids map[int32]protocol.Identity) error {
+		for i, p := range list {
+			epoch, producer := p.toForetell()
+			id, ok := ids[p.source.Partition]
+			if !ok || id.ProducerID != producer {
+				return fmt.Errorf("identity of %s/%d is not in the store any more", topic, p.source.Partition)
+			}
+			id = id.Foretell(epoch)
+			ids[p.source.Partition], stored[i] = id, id
 		}
-		id.SourceEpochs = max(id.SourceEpochs, epoch+1)
-		ids.Partitions[p.source.Partition], stored[i] = id, id
-	}
-	if err := l.store.Update(ctx, l.cfg.Name, topic, ids); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	for i, p := range list {

@@ -46,6 +46,23 @@ func (t *topic) identify(ctx context.Context, template protocol.Identity, partit
 	}
 }
 
+// amend changes identities of a topic in the store: change gets those that are there, on top of what another member may
+// have written meanwhile, so that it may be called several times. An error of change leaves the store as it was.
+func (l *Link) amend(ctx context.Context, topic string, change func(map[int32]protocol.Identity) error) error {
+	for {
+		ids, err := l.store.Read(ctx, l.cfg.Name, topic)
+		if err != nil {
+			return err
+		}
+		if err := change(ids.Partitions); err != nil {
+			return err
+		}
+		if err = l.store.Update(ctx, l.cfg.Name, topic, ids); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
 // plan fills the missing identities into ids and decides where each partition begins.
 func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Identity, partitions []int32, destPartitions int, loaded map[TopicPartition]Loaded) ([]beginning, bool, error) {
 	changed := false

@@ -60,12 +60,13 @@ func mismatch(id protocol.Identity, from, to *Catalog, name string) obstacle {
 	return obstacle{}
 }
 
-// obstruct stops the partition for a reason that was found from outside, while its identity is id.
+// obstruct stops the partition for a reason that was found from outside about its identity id. What is added to an identity
+// meanwhile, a floor or a leader epoch, leaves the reason as it is.
 func (p *Pipeline) obstruct(o obstacle, id protocol.Identity) {
 	p.mu.Lock()
 	defer p.unlock()
 	switch {
-	case o.cause == "" || !p.active() || p.identity != id:
+	case o.cause == "" || !p.active() || p.identity.ProducerID != id.ProducerID:
 	case o.dest:
 		p.end(p.destinationOf(o))
 	case id == protocol.Identity{} || o.cause == CauseSequenceHole:

@@ -163,21 +163,15 @@ func (l *Link) raiseFloor(ctx context.Context, p *Pipeline, at protocol.Position
 	if uncounted {
 		return nil
 	}
-	for {
-		ids, err := l.store.Read(ctx, l.cfg.Name, p.source.Topic)
-		if err != nil {
-			return err
-		}
-		id, ok := ids.Partitions[p.source.Partition]
+	return l.amend(ctx, p.source.Topic, func(ids map[int32]protocol.Identity) error {
+		id, ok := ids[p.source.Partition]
 		if !ok || id.ProducerID != at.ProducerID {
 			return fmt.Errorf("identity of %s/%d is another one's: %w", p.source.Topic, p.source.Partition, errSuperseded)
 		}
 		id.Floor = at
-		ids.Partitions[p.source.Partition] = id
-		if err = l.store.Update(ctx, l.cfg.Name, p.source.Topic, ids); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
+		ids[p.source.Partition] = id
+		return nil
+	})
 }
 
 // moveBehind moves the position behind c, which is step 3 without the save. It returns false when c is not the culprit any

@@ -22,22 +22,16 @@ func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beg
 	if l.cfg.AtLeastOnce {
 		return t.savePlain(ctx, p, id)
 	}
-	for {
-		ids, err := l.store.Read(ctx, l.cfg.Name, t.name)
-		if err != nil {
-			return beginning{}, err
+	var b beginning
+	err = l.amend(ctx, t.name, func(ids map[int32]protocol.Identity) error {
+		if now, ok := ids[p.source.Partition]; ok && now.ProducerID != h.identity.ProducerID && h.identity != (protocol.Identity{}) {
+			return fmt.Errorf("%w: another process let the partition go on", ErrConflict)
 		}
-		if now, ok := ids.Partitions[p.source.Partition]; ok && now.ProducerID != h.identity.ProducerID && h.identity != (protocol.Identity{}) {
-			return beginning{}, fmt.Errorf("%w: another process let the partition go on", ErrConflict)
-		}
-		b := t.beginning(&id, protocol.Position{}, false)
-		ids.Partitions[p.source.Partition] = b.id
-		if err = l.store.Update(ctx, l.cfg.Name, t.name, ids); err == nil {
-			return b, nil
-		} else if !errors.Is(err, ErrConflict) {
-			return beginning{}, err
-		}
-	}
+		b = t.beginning(&id, protocol.Position{}, false)
+		ids[p.source.Partition] = b.id
+		return nil
+	})
+	return b, err
 }
 
 // savePlain saves where a partition of an at-least-once link begins.

@@ -38,16 +38,8 @@ func (v *Verifier) judgeKeys(ctx context.Context, u *unit, a *arrival, f *findin
 func (v *Verifier) keyRows(u *unit, l *log, rows *sorter[row]) (take func(*digester, *record) error, flush func() error) {
 	var chunk []row
 	take = func(d *digester, r *record) error {
-		if r.aborted {
-			return nil
-		}
-		if !v.wanted(u, r) {
-			l.skipped++
-			return nil
-		}
-		p, err := d.record(r)
-		if err != nil {
-			v.unreadable(l, &corrupt{r.offset, r.offset, err})
+		p, ok := v.digest(u, l, d, r)
+		if !ok {
 			return nil
 		}
 		into := l.held
@@ -60,7 +52,7 @@ func (v *Verifier) keyRows(u *unit, l *log, rows *sorter[row]) (take func(*diges
 		if chunk = append(chunk, e); len(chunk) < rowChunk {
 			return nil
 		}
-		err = rows.add(chunk)
+		err := rows.add(chunk)
 		chunk = chunk[:0]
 		return err
 	}

@@ -99,21 +99,30 @@ func (v *Verifier) wanted(u *unit, r *record) bool {
 		(v.cfg.Until.IsZero() || r.timestamp < v.cfg.Until.UnixMilli())
 }
 
+// digest returns the fingerprint of a record that is compared; ok is false for the others, of which account is kept.
+func (v *Verifier) digest(u *unit, l *log, d *digester, r *record) (p print128, ok bool) {
+	switch {
+	case r.aborted:
+		return p, false
+	case !v.wanted(u, r):
+		l.skipped++
+		return p, false
+	}
+	p, err := d.record(r)
+	if err != nil {
+		v.unreadable(l, &corrupt{r.offset, r.offset, err})
+		return p, false
+	}
+	return p, true
+}
+
 // tally returns what adds the records of a log to one of its series.
 func (v *Verifier) tally(u *unit, l *log, into *series) func(*digester, *record) error {
 	streams := u.byProducer && l.source < 0
 	producer, before := int64(0), l.stream(0)
 	return func(d *digester, r *record) error {
-		if r.aborted {
-			return nil
-		}
-		if !v.wanted(u, r) {
-			l.skipped++
-			return nil
-		}
-		p, err := d.record(r)
-		if err != nil {
-			v.unreadable(l, &corrupt{r.offset, r.offset, err})
+		p, ok := v.digest(u, l, d, r)
+		if !ok {
 			return nil
 		}
 		if streams && r.producer != producer {

@@ -159,3 +159,33 @@ func TestIdentityForm(t *testing.T) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }
+
+// TestForetell takes source leader epochs as a source may show them, damaged ones included: whatever it is, it is foretold
+// once it is stored, and what was foretold before stays so.
+func TestForetell(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		known         int32 // SourceEpochs before
+		epoch         int32
+		want          int32 // SourceEpochs after
+		before, after bool  // a walk takes the epoch for another log's
+	}{
+		{"the first", 0, 0, 1, false, false},
+		{"a newer one", 3, 7, 8, true, false},
+		{"an older one", 9, 7, 9, false, false},
+		{"none, as of format v1", 0, -1, 0, false, false},
+		{"the greatest but one", 3, math.MaxInt32 - 1, math.MaxInt32, true, false},
+		{"the greatest", 3, math.MaxInt32, math.MaxInt32, true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			id := Identity{SourceEpochs: test.known}
+			if got := id.Cut(test.epoch); got != test.before {
+				t.Errorf("before: cut %v, want %v", got, test.before)
+			}
+			id = id.Foretell(test.epoch)
+			if id.SourceEpochs != test.want || !id.Foretold(test.epoch) || id.Cut(test.epoch) != test.after {
+				t.Errorf("got %d, foretold %v, cut %v; want %d, true, %v", id.SourceEpochs, id.Foretold(test.epoch), id.Cut(test.epoch), test.want, test.after)
+			}
+		})
+	}
+}

@@ -126,11 +126,20 @@ func (id Identity) Begin(saved Position, found bool) Position {
 }
 
 // Foretold says whether records of a source leader epoch may be sent: the stored identity says that this may have happened.
-func (id Identity) Foretold(epoch int32) bool { return epoch < id.SourceEpochs }
+func (id Identity) Foretold(epoch int32) bool {
+	return epoch < id.SourceEpochs || id.SourceEpochs == math.MaxInt32
+}
+
+// Foretell returns the identity to be stored before records of a source leader epoch are sent. The epoch is as the source
+// shows it, and no checksum covers it there: the greatest number leaves all epochs foretold.
+func (id Identity) Foretell(epoch int32) Identity {
+	id.SourceEpochs = max(id.SourceEpochs, min(epoch, math.MaxInt32-1)+1)
+	return id
+}
 
 // Cut says, of a walk over records that the destination holds already, that a record of this source leader epoch cannot be
 // one of them: the source lost what was sent, and others stand at those offsets.
-func (id Identity) Cut(epoch int32) bool { return id.SourceEpochs > 0 && epoch >= id.SourceEpochs }
+func (id Identity) Cut(epoch int32) bool { return id.SourceEpochs > 0 && !id.Foretold(epoch) }
 
 // Exhausted says that no epoch is left for this producer, so that NextEpoch must not be called.
 func (id Identity) Exhausted() bool { return id.Epoch == math.MaxInt16 }
