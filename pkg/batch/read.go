@@ -47,6 +47,24 @@ func (b Batch) Records(maxDecompressed int) ([]Record, error) {
 	return records, nil
 }
 
+// TimesAround returns the timestamps of the last record of b before offset and of its first one from there on, in
+// milliseconds since 1970; -1 where b has none. Where b cannot be taken apart, or grows beyond 16 MiB, the
+// answers are the latest and the earliest that its header allows.
+func (b Batch) TimesAround(offset int64) (before, from int64) {
+	records, err := b.Records(16 << 20)
+	if err != nil {
+		return b.MaxTimestamp(), b.FirstTimestamp()
+	}
+	before, from = -1, -1
+	for _, r := range records {
+		if r.Offset >= offset {
+			return before, r.Timestamp
+		}
+		before = r.Timestamp
+	}
+	return before, from
+}
+
 // readBody reads key, value and headers, and says whether body is nothing but these.
 func (r *Record) readBody(body []byte) bool {
 	var ok bool

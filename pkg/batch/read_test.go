@@ -38,6 +38,23 @@ func TestRecordsAreTakenApart(t *testing.T) {
 	}
 }
 
+func TestTimesAround(t *testing.T) {
+	in := source{base: 50, codec: batch.LZ4}
+	for i, at := range []int64{7, 5, 9} {
+		in.records = append(in.records, record{Offset: 50 + 2*int64(i), Timestamp: at, Value: []byte("v")})
+	}
+	b := in.build(t)
+	for offset, want := range map[int64][2]int64{49: {-1, 7}, 50: {-1, 7}, 51: {7, 5}, 52: {7, 5}, 54: {5, 9}, 55: {9, -1}} {
+		if before, from := b.TimesAround(offset); before != want[0] || from != want[1] {
+			t.Errorf("around %d: got %d and %d, want %v", offset, before, from, want)
+		}
+	}
+	copy(b.Payload(), "nothing to decompress")
+	if before, from := b.TimesAround(52); before != b.MaxTimestamp() || from != b.FirstTimestamp() {
+		t.Errorf("of a batch that cannot be read: got %d and %d, want %d and %d", before, from, b.MaxTimestamp(), b.FirstTimestamp())
+	}
+}
+
 // TestBuild builds what franz-go reads, and what Records takes apart again.
 func TestBuild(t *testing.T) {
 	want := []batch.Record{

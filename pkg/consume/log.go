@@ -138,8 +138,11 @@ func (g group) timeFrom(ctx context.Context, tp mirror.TopicPartition, offset in
 		return time.Time{}, err
 	}
 	b, _, err := batch.Split(records)
-	if err != nil || b.FirstTimestamp() < 0 {
-		return time.Time{}, nil // older than timestamps, or what makes the partition halt anyway
+	if err != nil {
+		return time.Time{}, nil // older than batches, or what makes the partition halt anyway
 	}
-	return time.UnixMilli(b.FirstTimestamp()), nil
+	if _, from := b.TimesAround(offset); from >= 0 {
+		return time.UnixMilli(from), nil
+	}
+	return time.Time{}, nil
 }

@@ -44,7 +44,7 @@ type Source interface {
 	OpenTransactions(ctx context.Context, topic string, partitions []int32) (map[int32]OpenTransaction, error)
 	// Log asks the leader what it has of a partition, and where a leader epoch ends there; epoch -1 asks for none.
 	Log(ctx context.Context, tp TopicPartition, epoch int32) (Log, error)
-	// TimeFrom returns the timestamp of the first record at or after an offset, to the batch; zero when there is none.
+	// TimeFrom returns the timestamp of the first record at or after an offset; zero when there is none.
 	TimeFrom(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// LoadPositions reads the group; a partition without a position is absent. An unreadable one is an error in its place.
 	LoadPositions(ctx context.Context, group string, topics map[string][]int32) (map[TopicPartition]Loaded, error)
@@ -80,7 +80,7 @@ type Sink interface {
 	Ends(ctx context.Context, topic string, partitions []int32) ([]End, error)
 	// TopicID asks for the topic's id, "" where brokers have none.
 	TopicID(ctx context.Context, topic string) (string, error)
-	// TimeBefore returns the timestamp of the last record before an offset, to the batch; zero when there is none.
+	// TimeBefore returns the timestamp of the last record before an offset; zero when there is none.
 	TimeBefore(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// CreateTopic and GrowTopic return nil too when there is nothing left to do. -1 partitions or replicas are the
 	// destination's default.

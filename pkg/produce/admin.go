@@ -53,10 +53,13 @@ func (a admin) TimeBefore(ctx context.Context, tp mirror.TopicPartition, offset 
 		return time.Time{}, err
 	}
 	b, _, err := batch.Split(records)
-	if err != nil || b.BaseOffset() >= offset || b.MaxTimestamp() < 0 {
+	if err != nil || b.BaseOffset() >= offset {
 		return time.Time{}, err
 	}
-	return time.UnixMilli(b.MaxTimestamp()), nil
+	if before, _ := b.TimesAround(offset); before >= 0 {
+		return time.UnixMilli(before), nil
+	}
+	return time.Time{}, nil
 }
 
 // Limits implements mirror.Sink.
