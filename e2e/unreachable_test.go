@@ -66,7 +66,9 @@ func TestRegionUnreachable(t *testing.T) {
 
 			report := generator.end(t)
 			r.awaitCopied(t, 2*time.Minute)
-			must(t, r.host.expectState(t.Context(), r.topic, "caught_up"))
+			eventually(t, noticeWithin, "status says caught up", func(ctx context.Context) error {
+				return r.host.expectState(ctx, r.topic, "caught_up")
+			})
 			r.host.stop(t)
 			r.requireExact(t, report)
 		})
