@@ -41,6 +41,19 @@ const (
 	Closed                  // by Close
 )
 
+// String is the phase as metrics and the API name it.
+func (p Phase) String() string {
+	switch p {
+	case Connecting:
+		return "connecting"
+	case Connected:
+		return "connected"
+	case Suspended:
+		return "suspended"
+	}
+	return "closed"
+}
+
 // Session is the present one.
 type Session struct {
 	Phase      Phase
