@@ -46,14 +46,14 @@ type Cluster struct {
 	SASL *SASL `yaml:"sasl"`
 }
 
-// TLS says how to prove the broker's identity and, with Cert and Key, our own. All four may be empty.
+// TLS says how to prove the identity of a broker or a ZooKeeper server and, with Cert and Key, our own. All four may be empty.
 type TLS struct {
 	// CA is a PEM file of the authorities to trust. Empty: those of the system.
 	CA string `yaml:"ca"`
 	// Cert and Key are PEM files of the client certificate. Both or none.
 	Cert string `yaml:"cert"`
 	Key  string `yaml:"key"`
-	// ServerName is the name the broker's certificate must carry. Empty: the host of its address.
+	// ServerName is the name the server's certificate must carry. Empty: the host of its address.
 	ServerName string `yaml:"server_name"`
 }
 
@@ -133,6 +133,33 @@ type ZooKeeper struct {
 	Root string `yaml:"root"`
 	// SessionTimeout is asked of the ensemble, which may clamp it: 1 s to 60 s.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
-	// Peer is the host:port the other members reach this one at. Empty: the host name and a free port.
+	// Peer is the host:port the other members reach this one at; it must lead to this process alone. Port 0 takes a free
+	// one. Empty: the host name and a free port.
 	Peer string `yaml:"peer"`
+	// Capacity is this member's share of the load relative to that of the others: above 0, at most 1000.
+	Capacity float64 `yaml:"capacity"`
+	// Evict lets this member end the membership of one whose process is proven dead, instead of waiting for its session.
+	Evict bool `yaml:"evict"`
+	// Auth is nil for nodes that everybody may change. With it they are for those who have it, and for nobody else.
+	Auth *Digest `yaml:"auth"`
+	// TLS is nil for plain TCP to the ensemble.
+	TLS *TLS `yaml:"tls"`
+	// PeerTLS is nil for plain TCP between the members.
+	PeerTLS *PeerTLS `yaml:"peer_tls"`
+}
+
+// Digest is how to log in to ZooKeeper. All members of a pool have the same.
+type Digest struct {
+	// Username has no colon.
+	Username string `yaml:"username"`
+	Password Secret `yaml:"password"`
+}
+
+// PeerTLS is mutual TLS between the members of a pool. All three are needed.
+type PeerTLS struct {
+	// CA is a PEM file of the authorities whose certificates make a member.
+	CA string `yaml:"ca"`
+	// Cert and Key are PEM files of this member's certificate, for server and client, with the host of Peer as its name.
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
 }

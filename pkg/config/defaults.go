@@ -38,7 +38,7 @@ func DefaultLink() Link {
 // DefaultZooKeeper returns what an ensemble that says nothing but its servers means. Root stays empty: it depends
 // on the link and is filled in by Parse.
 func DefaultZooKeeper() ZooKeeper {
-	return ZooKeeper{SessionTimeout: 6 * time.Second}
+	return ZooKeeper{SessionTimeout: 6 * time.Second, Capacity: 1, Evict: true}
 }
 
 // noStateDir says why there is no default.

@@ -86,7 +86,7 @@ links:
     rate: 1GB
     retention: {warn: 40%, critical: 12.5%}
     ownership:
-      zookeeper: {servers: ["zk:2181"], session_timeout: 4s500ms}
+      zookeeper: {servers: ["zk:2181"], session_timeout: 4s500ms, capacity: 0.5, evict: false, auth: {username: m, password: "${file:/secret}"}}
 `
 	cfg, err := Parse("m.yaml", []byte(text), testEnv())
 	if err != nil {
@@ -105,8 +105,10 @@ links:
 		t.Errorf("link = %+v", link)
 	case link.Retention != Retention{40, 12.5}:
 		t.Errorf("retention = %+v", link.Retention)
-	case zk.Root != "/mirror/up" || zk.SessionTimeout != 4500*time.Millisecond:
+	case zk.Root != "/mirror/up" || zk.SessionTimeout != 4500*time.Millisecond || zk.Capacity != 0.5 || zk.Evict:
 		t.Errorf("zookeeper = %+v", zk)
+	case zk.Auth.Username != "m" || string(zk.Auth.Password) != "hunter2" || zk.TLS != nil || zk.PeerTLS != nil:
+		t.Errorf("zookeeper's auth = %q, %q, tls %v, peer_tls %v", zk.Auth.Username, string(zk.Auth.Password), zk.TLS, zk.PeerTLS)
 	}
 }
 
@@ -161,6 +163,11 @@ func TestParseReportsProblems(t *testing.T) {
 		{"share without sign", small + "    retention: {warn: 50}\n", `retention.warn: "50" is no share`},
 		{"share too large", small + "    retention: {warn: 101%}\n", `"101%" is more than 100%`},
 		{"duration without unit", small + "    ownership: {zookeeper: {servers: ['a:1'], session_timeout: 6}}\n", `session_timeout: "6" is no duration`},
+		{"capacity with an exponent", small + "    ownership: {zookeeper: {servers: ['a:1'], capacity: 1e2}}\n", `capacity: "1e2" is no number`},
+		{"capacity without end", small + "    ownership: {zookeeper: {servers: ['a:1'], capacity: .inf}}\n", `capacity: ".inf" is no number`},
+		{"negative capacity", small + "    ownership: {zookeeper: {servers: ['a:1'], capacity: -1}}\n", `capacity: "-1" is no number`},
+		{"quoted capacity", small + "    ownership: {zookeeper: {servers: ['a:1'], capacity: '1'}}\n", "capacity: is text, want a number"},
+		{"unknown key of a pool", small + "    ownership: {zookeeper: {servers: ['a:1'], peertls: {}}}\n", "zookeeper.peertls: unknown key; did you mean peer_tls?"},
 		{"unset variable", small + "zone: ${NOPE}\n", "m.yaml:9: zone: ${NOPE}: the variable is not set"},
 		{"two unset variables", small + "zone: ${NOPE}${NADA}\n", "m.yaml:9: zone: ${NADA}: the variable is not set"},
 		{"unclosed reference", small + "zone: ${NOPE\n", "m.yaml:9: zone: ${ has no closing }"},

@@ -103,7 +103,10 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	if zk.Root != "/mirror/"+link.Name {
 		t.Errorf("root = %q, want the default", zk.Root)
 	}
-	zk.Servers, zk.Root = nil, ""
+	if *zk.TLS != (TLS{}) || zk.Auth == nil || zk.PeerTLS == nil {
+		t.Errorf("zookeeper: tls %+v, auth %v, peer_tls %v: want tls empty, and the others shown", *zk.TLS, zk.Auth, zk.PeerTLS)
+	}
+	zk.Servers, zk.Root, zk.Auth, zk.TLS, zk.PeerTLS = nil, "", nil, nil, nil
 	if !reflect.DeepEqual(zk, DefaultZooKeeper()) {
 		t.Errorf("zookeeper = %+v, want %+v", zk, DefaultZooKeeper())
 	}
@@ -146,7 +149,8 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 		planted[parent(problems.List[0].Key)] = true
 	}
 	want := []string{"", "log", "clusters.source", "clusters.destination", "clusters.destination.tls", "clusters.destination.sasl",
-		"links[0]", "links[0].topics", "links[0].retention", "links[0].ownership", "links[0].ownership.zookeeper"}
+		"links[0]", "links[0].topics", "links[0].retention", "links[0].ownership", "links[0].ownership.zookeeper",
+		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls"}
 	for _, path := range want {
 		if !planted[path] {
 			t.Errorf("no typo was planted in %q, only in %q", path, slices.Sorted(maps.Keys(planted)))

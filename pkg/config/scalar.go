@@ -85,6 +85,12 @@ func setScalar(v reflect.Value, text string) error {
 			return errors.New("is neither true nor false")
 		}
 		v.SetBool(text == "true")
+	case reflect.Float64:
+		number, err := strconv.ParseFloat(text, 64)
+		if err != nil || !isDecimal(text) {
+			return errors.New("is no number; write it in decimal digits, as 2 or 0.5")
+		}
+		v.SetFloat(number)
 	default:
 		number, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || !isWhole(strings.TrimPrefix(text, "-")) {
@@ -110,6 +116,8 @@ func wanted(v reflect.Value) string {
 		return plainText
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Float64:
+		return "a number"
 	}
 	return "a whole number"
 }

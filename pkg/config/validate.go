@@ -60,9 +60,7 @@ func (c *Config) check() []Problem {
 
 func (k *checker) cluster(path string, c Cluster) {
 	k.addresses(path+".brokers", c.Brokers)
-	if c.TLS != nil && (c.TLS.Cert == "") != (c.TLS.Key == "") {
-		k.add(path+".tls", "cert and key go together; give both or none")
-	}
+	k.tls(path+".tls", c.TLS)
 	if c.SASL == nil {
 		return
 	}
@@ -70,11 +68,21 @@ func (k *checker) cluster(path string, c Cluster) {
 	if c.SASL.Username == "" {
 		k.add(path+".sasl.username", "is missing")
 	}
-	if c.SASL.Password == "" {
-		k.add(path+".sasl.password", "is missing; use ${file:PATH}, ${cred:NAME} or ${VAR} to keep it out of this file")
-	}
+	k.password(path+".sasl.password", c.SASL.Password)
 	if c.SASL.Mechanism == MechanismPlain && c.TLS == nil && !c.SASL.AllowPlaintext {
 		k.add(path+".sasl.mechanism", "PLAIN without tls sends the password readably; add tls, use SCRAM, or set allow_plaintext: true")
+	}
+}
+
+func (k *checker) tls(path string, tls *TLS) {
+	if tls != nil && (tls.Cert == "") != (tls.Key == "") {
+		k.add(path, "cert and key go together; give both or none")
+	}
+}
+
+func (k *checker) password(path string, password Secret) {
+	if password == "" {
+		k.add(path, "is missing; use ${file:PATH}, ${cred:NAME} or ${VAR} to keep it out of this file")
 	}
 }
 

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"slices"
 	"strings"
 	"time"
 )
+
+// maxCapacity is the most that one member may weigh beside another.
+const maxCapacity = 1000
 
 // The session timeouts that make sense: below, a garbage collection ends a session; above, nobody takes over.
 const (
@@ -23,7 +27,7 @@ func (k *checker) links(c *Config) {
 	before := len(k.problems)
 	clusters := slices.Sorted(maps.Keys(c.Clusters))
 	same := sameClusters(c.Clusters)
-	firstName, firstRoot := map[string]int{}, map[string]int{}
+	firstName := map[string]int{}
 	for i, link := range c.Links {
 		path := fmt.Sprintf("links[%d]", i)
 		k.name(path+".name", link.Name)
@@ -35,14 +39,8 @@ func (k *checker) links(c *Config) {
 		k.ends(path, link, clusters, same)
 		k.topics(path, link)
 		k.behaviour(path, link)
-		if zk := link.Ownership.ZooKeeper; zk != nil {
-			k.zooKeeper(path+".ownership.zookeeper", *zk)
-			if j, twice := firstRoot[zk.Root]; twice && zk.Root != "" {
-				k.add(path+".ownership.zookeeper.root", "%s is the root of links[%d] too; pools must not share one", shorten(zk.Root), j)
-			}
-			firstRoot[zk.Root] = i
-		}
 	}
+	k.pools(c.Links)
 	if len(k.problems) == before {
 		k.routes(c, same)
 	}
@@ -121,6 +119,30 @@ func (k *checker) behaviour(path string, link Link) {
 	}
 }
 
+// pools checks every pool by itself, and that no two get in each other's way.
+func (k *checker) pools(links []Link) {
+	firstRoot, firstPeer := map[string]int{}, map[string]int{}
+	for i, link := range links {
+		zk := link.Ownership.ZooKeeper
+		if zk == nil {
+			continue
+		}
+		path := fmt.Sprintf("links[%d].ownership.zookeeper", i)
+		k.zooKeeper(path, *zk)
+		if j, twice := firstRoot[zk.Root]; twice && zk.Root != "" {
+			k.add(path+".root", "%s is the root of links[%d] too; pools must not share one", shorten(zk.Root), j)
+		}
+		firstRoot[zk.Root] = i
+		if zk.Peer == "" || strings.HasSuffix(zk.Peer, ":0") {
+			continue // a port of its own
+		}
+		if j, twice := firstPeer[normalAddress(zk.Peer)]; twice {
+			k.add(path+".peer", "%s is the address of links[%d] too; each pool listens by itself", shorten(zk.Peer), j)
+		}
+		firstPeer[normalAddress(zk.Peer)] = i
+	}
+}
+
 func (k *checker) zooKeeper(path string, zk ZooKeeper) {
 	k.addresses(path+".servers", zk.Servers)
 	if zk.Root != "" {
@@ -129,9 +151,38 @@ func (k *checker) zooKeeper(path string, zk ZooKeeper) {
 	if zk.SessionTimeout < minSessionTimeout || zk.SessionTimeout > maxSessionTimeout {
 		k.add(path+".session_timeout", "%v is not between %v and %v", zk.SessionTimeout, minSessionTimeout, maxSessionTimeout)
 	}
-	if zk.Peer != "" {
-		k.address(path+".peer", zk.Peer, 1)
+	k.peer(path+".peer", zk.Peer)
+	if !(zk.Capacity > 0 && zk.Capacity <= maxCapacity) {
+		k.add(path+".capacity", "%v is not above 0 and at most %d; 1 is an ordinary member, 2 takes twice its load", zk.Capacity, maxCapacity)
 	}
+	k.tls(path+".tls", zk.TLS)
+	if zk.Auth != nil {
+		if zk.Auth.Username == "" || strings.Contains(zk.Auth.Username, ":") {
+			k.add(path+".auth.username", "%s is no user; give a name without a colon", shorten(zk.Auth.Username))
+		}
+		k.password(path+".auth.password", zk.Auth.Password)
+	}
+	if zk.PeerTLS != nil {
+		for _, file := range []struct{ key, value string }{{"ca", zk.PeerTLS.CA}, {"cert", zk.PeerTLS.Cert}, {"key", zk.PeerTLS.Key}} {
+			if file.value == "" {
+				k.add(path+".peer_tls."+file.key, "is missing; members prove themselves to each other, which takes ca, cert and key")
+			}
+		}
+	}
+}
+
+// peer checks where the other members reach this one: an address that means the same on their hosts.
+func (k *checker) peer(path, peer string) {
+	if peer == "" {
+		return
+	}
+	host, _, err := net.SplitHostPort(peer)
+	ip := net.ParseIP(host)
+	if err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		k.add(path, "%s is no address that others can reach; give the host they know this one by", shorten(peer))
+		return
+	}
+	k.address(path, peer, 0)
 }
 
 // root checks a ZooKeeper path. Of the characters ZooKeeper allows it takes those that need no quoting anywhere.

@@ -20,6 +20,7 @@ func valid() *Config {
 	link.Name, link.From, link.To, link.Topics.Include = "up", "edge", "region", []string{"clicks"}
 	zk := DefaultZooKeeper()
 	zk.Servers, zk.Root = []string{"zk-1:2181"}, "/mirror/up"
+	zk.Auth, zk.TLS, zk.PeerTLS = &Digest{"u", "p"}, &TLS{}, &PeerTLS{"ca", "cert", "key"}
 	link.Ownership.ZooKeeper = &zk
 	cfg.Links = []Link{link}
 	return cfg
@@ -37,8 +38,21 @@ func TestValidateAcceptsEverySupportedValue(t *testing.T) {
 		"zstd":             func(c *Config) { c.Links[0].Compression = CompressionZstd },
 		"at least once":    func(c *Config) { c.Links[0].Guarantee = AtLeastOnce },
 		"a literal rename": func(c *Config) { c.Links[0].Topics.Rename = "edge-clicks" },
-		"static":           func(c *Config) { c.Links[0].Ownership = Ownership{} },
-		"plain over TLS":   func(c *Config) { c.Clusters["region"].SASL.Mechanism = MechanismPlain },
+		"a pool in the open": func(c *Config) {
+			zk := c.Links[0].Ownership.ZooKeeper
+			zk.Auth, zk.TLS, zk.PeerTLS, zk.Evict, zk.Capacity = nil, nil, nil, false, 1000
+		},
+		"a peer at a free port": func(c *Config) { c.Links[0].Ownership.ZooKeeper.Peer = "127.0.0.1:0" },
+		"two at free ports": func(c *Config) {
+			second := *c.Links[0].Ownership.ZooKeeper
+			second.Root, second.Peer = "/mirror/second", "127.0.0.1:0"
+			c.Links[0].Ownership.ZooKeeper.Peer = second.Peer
+			link := c.Links[0]
+			link.Name, link.Topics.Include, link.Ownership.ZooKeeper = "second", []string{"imps"}, &second
+			c.Links = append(c.Links, link)
+		},
+		"static":         func(c *Config) { c.Links[0].Ownership = Ownership{} },
+		"plain over TLS": func(c *Config) { c.Clusters["region"].SASL.Mechanism = MechanismPlain },
 		"plain, when told so": func(c *Config) {
 			c.Clusters["edge"] = Cluster{Brokers: []string{"a:1"}, SASL: &SASL{MechanismPlain, "u", "p", true}}
 		},
@@ -131,6 +145,25 @@ func TestValidateReports(t *testing.T) {
 		{"links[0].ownership.zookeeper.session_timeout: 500ms is not between", func(_ *Config, _ *Link, z *ZooKeeper) { z.SessionTimeout = 500 * time.Millisecond }},
 		{"links[0].ownership.zookeeper.session_timeout: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.SessionTimeout = time.Hour }},
 		{"links[0].ownership.zookeeper.peer: ", func(_ *Config, _ *Link, z *ZooKeeper) { z.Peer = ":9465" }},
+		{"links[0].ownership.zookeeper.peer: \"0.0.0.0:9465\" is no address that others", func(_ *Config, _ *Link, z *ZooKeeper) { z.Peer = "0.0.0.0:9465" }},
+		{"links[0].ownership.zookeeper.peer: \"[::]:1\" is no address that others", func(_ *Config, _ *Link, z *ZooKeeper) { z.Peer = "[::]:1" }},
+		{"links[0].ownership.zookeeper.peer: \"h:70000\" has no port", func(_ *Config, _ *Link, z *ZooKeeper) { z.Peer = "h:70000" }},
+		{"links[1].ownership.zookeeper.peer: \"H:1\" is the address of links[0] too", func(c *Config, l *Link, z *ZooKeeper) {
+			second := *z
+			z.Peer, second.Peer, second.Root = "h:1", "H:1", "/mirror/second"
+			c.Links = append(c.Links, *l)
+			c.Links[1].Name, c.Links[1].Ownership.ZooKeeper = "up2", &second
+		}},
+		{"links[0].ownership.zookeeper.capacity: 0 is not above 0", func(_ *Config, _ *Link, z *ZooKeeper) { z.Capacity = 0 }},
+		{"links[0].ownership.zookeeper.capacity: 1000.5 is not above 0", func(_ *Config, _ *Link, z *ZooKeeper) { z.Capacity = 1000.5 }},
+		{"links[0].ownership.zookeeper.capacity: NaN", func(_ *Config, _ *Link, z *ZooKeeper) { z.Capacity = math.NaN() }},
+		{"links[0].ownership.zookeeper.auth.username: \"\" is no user", func(_ *Config, _ *Link, z *ZooKeeper) { z.Auth.Username = "" }},
+		{"links[0].ownership.zookeeper.auth.username: \"a:b\" is no user", func(_ *Config, _ *Link, z *ZooKeeper) { z.Auth.Username = "a:b" }},
+		{"links[0].ownership.zookeeper.auth.password: is missing", func(_ *Config, _ *Link, z *ZooKeeper) { z.Auth.Password = "" }},
+		{"links[0].ownership.zookeeper.tls: cert and key", func(_ *Config, _ *Link, z *ZooKeeper) { z.TLS.Key = "x" }},
+		{"links[0].ownership.zookeeper.peer_tls.ca: is missing", func(_ *Config, _ *Link, z *ZooKeeper) { z.PeerTLS.CA = "" }},
+		{"links[0].ownership.zookeeper.peer_tls.cert: is missing", func(_ *Config, _ *Link, z *ZooKeeper) { z.PeerTLS.Cert = "" }},
+		{"links[0].ownership.zookeeper.peer_tls.key: is missing", func(_ *Config, _ *Link, z *ZooKeeper) { z.PeerTLS.Key = "" }},
 	} {
 		cfg := valid()
 		test.change(cfg, &cfg.Links[0], cfg.Links[0].Ownership.ZooKeeper)
