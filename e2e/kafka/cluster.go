@@ -81,7 +81,7 @@ func launch(ctx context.Context, h home, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := leasePorts(o.Nodes * 4) // direct, controller, proxied, proxy
+	ports, err := leasePorts(o.Nodes * (4 + 2*o.Lanes)) // direct, controller, proxied, proxy, and two for each lane
 	if err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
@@ -147,6 +147,14 @@ func (c *Cluster) addNodes(h home, o Options, ensemble *ZooKeeper) error {
 				return err
 			}
 		}
+		for _, lane := range b.lanes {
+			proxy, err := proxyFor(lane.proxy, lane.proxied)
+			if err != nil {
+				node.closeProxies()
+				return err
+			}
+			node.lanes = append(node.lanes, proxy)
+		}
 		c.nodes = append(c.nodes, node)
 	}
 	return nil
@@ -166,6 +174,16 @@ func (c *Cluster) Version() Version { return c.version }
 // Brokers returns the bootstrap addresses for the program under test: those of the proxies where there are any.
 // Clients that start here are told of no other addresses.
 func (c *Cluster) Brokers() []string { return c.proxied() }
+
+// Lane returns the bootstrap addresses of one of the further listeners, which are counted from 1. It panics on another
+// number.
+func (c *Cluster) Lane(number int) []string {
+	addrs := make([]string, len(c.nodes))
+	for i, node := range c.nodes {
+		addrs[i] = node.Lane(number).Addr()
+	}
+	return addrs
+}
 
 // Direct returns the bootstrap addresses that bypass the proxies; clients that start here stay off them.
 func (c *Cluster) Direct() []string { return c.direct() }

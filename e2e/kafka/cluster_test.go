@@ -176,7 +176,7 @@ func TestThreeNodesSurviveTheLossOfOne(t *testing.T) {
 }
 
 func TestProxyStandsBetweenClientsAndBrokers(t *testing.T) {
-	c := start(t, Options{Proxy: true})
+	c := start(t, Options{Proxy: true, Lanes: 2})
 	proxy := c.Node(1).Proxy()
 	createTopic(t, c, "orders", 1)
 	if got := proxy.Stats().Accepted; got != 0 {
@@ -197,6 +197,20 @@ func TestProxyStandsBetweenClientsAndBrokers(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRecords(t, c, "orders", "one")
+
+	before := proxy.Stats().Accepted
+	client, err := c.Client(kgo.SeedBrokers(c.Lane(2)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(limit(t), &kgo.Record{Topic: "orders", Value: []byte("two")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	one, two := c.Node(1).Lane(1).Stats().Accepted, c.Node(1).Lane(2).Stats().Accepted
+	if after := proxy.Stats().Accepted; one != 0 || two < 2 || after != before {
+		t.Errorf("a client of lane 2 made %d connections there, %d in lane 1, %d elsewhere; want at least 2, and none", two, one, after-before)
+	}
 }
 
 // A record whose acknowledgement is lost is there, once, although its producer has to send it again.
@@ -309,6 +323,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"unknown version", Options{Version: "kafka-1.0"}, "kafka-1.0"},
 		{"too many nodes", Options{Nodes: 10}, "nodes"},
 		{"negative nodes", Options{Nodes: -1}, "nodes"},
+		{"too many lanes", Options{Lanes: 10}, "lanes"},
 		{"negative heap", Options{HeapMB: -1}, "heap"},
 	}
 	for _, test := range tests {

@@ -49,9 +49,7 @@ func (g *group) end() error {
 		if node.current() != nil { // nil where start did not get that far
 			errs = append(errs, node.Kill())
 		}
-		if node.proxy != nil {
-			node.proxy.Close()
-		}
+		node.closeProxies()
 	}
 	return errors.Join(append(errs, g.dir.close(), g.ports.release())...)
 }

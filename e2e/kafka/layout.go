@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// The listeners of a broker. Two for clients, because a broker advertises one address for each listener.
+// The listeners of a broker. Several for clients, because a broker advertises one address for each listener.
 const (
 	directListener     = "DIRECT"
 	proxiedListener    = "PROXIED"
 	controllerListener = "CONTROLLER"
+	laneListener       = "LANE" // and the number of the lane, from 1
 )
 
 // layout is the addresses and the common settings of one cluster.
@@ -32,18 +33,26 @@ type broker struct {
 	controller string
 	proxied    string // what the proxy dials
 	proxy      string // what clients dial, and the broker advertises for it
+	lanes      []lane
 }
+
+// lane is one of the further listeners: what its proxy dials, and what clients dial.
+type lane struct{ proxied, proxy string }
 
 func newLayout(o Options, ports *portLease) *layout {
 	l := &layout{options: o, clusterID: newUUID()}
 	for id := range int32(o.Nodes) {
-		l.brokers = append(l.brokers, broker{
+		b := broker{
 			id:         id + 1,
 			direct:     loopback(ports.next()),
 			controller: loopback(ports.next()),
 			proxied:    loopback(ports.next()),
 			proxy:      loopback(ports.next()),
-		})
+		}
+		for range o.Lanes {
+			b.lanes = append(b.lanes, lane{proxied: loopback(ports.next()), proxy: loopback(ports.next())})
+		}
+		l.brokers = append(l.brokers, b)
 	}
 	return l
 }
@@ -57,6 +66,12 @@ func (l *layout) properties(b *broker, dir string, ensemble *ZooKeeper) map[stri
 		listen = append(listen, proxiedListener+"://"+b.proxied)
 		advertise = append(advertise, proxiedListener+"://"+renamed(b.proxy, l.options.ProxyHost))
 		security = append(security, proxiedListener+":PLAINTEXT")
+	}
+	for i, lane := range b.lanes {
+		name := laneListener + strconv.Itoa(i+1)
+		listen = append(listen, name+"://"+lane.proxied)
+		advertise = append(advertise, name+"://"+lane.proxy)
+		security = append(security, name+":PLAINTEXT")
 	}
 	id := strconv.Itoa(int(b.id))
 	p := fastProperties(len(l.brokers))

@@ -18,6 +18,7 @@ type Node struct {
 	id    int32 // set once, as all up to kind
 	addr  string
 	proxy *Proxy
+	lanes []*Proxy
 	spec  processSpec
 	kind  nodeKind
 
@@ -44,6 +45,18 @@ func (n *Node) Addr() string { return n.addr }
 
 // Proxy returns the proxy in front of the node, nil where none was asked for.
 func (n *Node) Proxy() *Proxy { return n.proxy }
+
+// Lane returns the proxy of one of the further listeners, which are counted from 1. It panics on another number.
+func (n *Node) Lane(number int) *Proxy { return n.lanes[number-1] }
+
+// closeProxies ends all proxies in front of the node.
+func (n *Node) closeProxies() {
+	for _, proxy := range append([]*Proxy{n.proxy}, n.lanes...) {
+		if proxy != nil {
+			proxy.Close()
+		}
+	}
+}
 
 // LogFile returns the path of the log; it goes on over restarts.
 func (n *Node) LogFile() string { return n.spec.log }

@@ -27,6 +27,10 @@ type Options struct {
 	// Proxy puts a Proxy in front of each broker, and lets the brokers advertise its address.
 	Proxy bool
 
+	// Lanes is the number of further listeners of each broker, 0 to 9, each behind a proxy of its own. A client that
+	// starts at the addresses of one lane keeps to it: so one can be cut off while the others are not.
+	Lanes int
+
 	// ProxyHost is the name under which brokers advertise their proxies, for tests of name lookup; empty means their
 	// address.
 	ProxyHost string
@@ -41,6 +45,7 @@ type Options struct {
 
 const (
 	maxNodes      = 9
+	maxLanes      = 9
 	defaultHeapMB = 384
 )
 
@@ -61,6 +66,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Nodes < 0 || o.Nodes > maxNodes {
 		return o, fmt.Errorf("nodes: %d is not in 1 to %d", o.Nodes, maxNodes)
+	}
+	if o.Lanes < 0 || o.Lanes > maxLanes {
+		return o, fmt.Errorf("lanes: %d is not in 0 to %d", o.Lanes, maxLanes)
 	}
 	if o.HeapMB < 0 {
 		return o, fmt.Errorf("heap: %d MiB is negative", o.HeapMB)

@@ -10,7 +10,7 @@ import (
 )
 
 // Proxy is a TCP relay on loopback that can break its connections. It starts faultless. BlackHole, DropRequests and
-// DropReplies replace each other, as do two calls of any other method; the rest adds up, until Heal ends all of it. Its methods
+// DropReplies replace each other, as do Delay and DelayReplies, and two calls of any other method; the rest adds up, until Heal ends all of it. Its methods
 // are safe for concurrent use. A fault is in force for every byte read after the call returned; a write that was under
 // way in that moment may get through.
 type Proxy struct {
@@ -36,10 +36,10 @@ type Proxy struct {
 type faults struct {
 	swallowUp   bool
 	swallowDown bool
-	delay       time.Duration
-	rate        int // bytes per second, zero for no limit
-	piece       int // bytes written at once, zero for no limit
-	largest     int // bytes; larger pieces of a stream, and all behind them, are swallowed; zero for no limit
+	delay       [2]time.Duration // by direction
+	rate        int              // bytes per second, zero for no limit
+	piece       int              // bytes written at once, zero for no limit
+	largest     int              // bytes; larger pieces of a stream, and all behind them, are swallowed; zero for no limit
 	silentAfter int64
 	resetAfter  int64
 }
@@ -161,7 +161,12 @@ func (p *Proxy) Slice(bytes int) {
 // Delay holds all bytes for d in each direction: a round trip takes 2 d longer. At most 4 MiB are held for each
 // connection and direction, which bounds the throughput.
 func (p *Proxy) Delay(d time.Duration) {
-	p.change(func(f *faults) { f.delay = d })
+	p.change(func(f *faults) { f.delay = [2]time.Duration{d, d} })
+}
+
+// DelayReplies is Delay for what comes from the target alone: requests take effect at once, and the client is told later.
+func (p *Proxy) DelayReplies(d time.Duration) {
+	p.change(func(f *faults) { f.delay = [2]time.Duration{down: d} })
 }
 
 // Throttle limits each direction to bytesPerSecond, shared by all connections; zero lifts the limit.

@@ -149,7 +149,7 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 	defer writer.Wait()
 	defer close(queue)
 	for {
-		if !l.thin(ctx, from, queue) {
+		if !l.thin(ctx, d, from, queue) {
 			return
 		}
 		buffer := make([]byte, chunkBytes)
@@ -157,7 +157,7 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 		if n > 0 {
 			f, _ := l.proxy.current()
 			select {
-			case queue <- chunk{data: buffer[:n], due: time.Now().Add(f.delay)}:
+			case queue <- chunk{data: buffer[:n], due: time.Now().Add(f.delay[d])}:
 			case <-ctx.Done():
 				return
 			}
@@ -169,14 +169,14 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 }
 
 // thin waits while a throttled link has enough in hand: a thin line does not take megabytes off its sender at once.
-func (l *link) thin(ctx context.Context, from *net.TCPConn, queue chan chunk) bool {
+func (l *link) thin(ctx context.Context, d direction, from *net.TCPConn, queue chan chunk) bool {
 	narrowed := false
 	for {
 		f, _ := l.proxy.current()
 		if f.rate == 0 {
 			return true
 		}
-		inAir := int(float64(f.rate) * f.delay.Seconds())
+		inAir := int(float64(f.rate) * f.delay[d].Seconds())
 		if !narrowed {
 			_ = from.SetReadBuffer(thinBuffer + inAir) // an error says that the connection has ended, and so will the next read
 			narrowed = true

@@ -295,6 +295,7 @@ func TestProxySlows(t *testing.T) {
 		least time.Duration
 	}{
 		{"delay in both directions", func(p *Proxy) { p.Delay(60 * time.Millisecond) }, 1, 120 * time.Millisecond},
+		{"delay of replies", func(p *Proxy) { p.DelayReplies(120 * time.Millisecond) }, 1, 120 * time.Millisecond},
 		{"throttle in both directions at once", func(p *Proxy) { p.Throttle(100_000) }, 20_000, 190 * time.Millisecond},
 		{"throttle to less than one piece", func(p *Proxy) { p.Throttle(1000) }, 200, 190 * time.Millisecond},
 		{"delay keeps the stream flowing", func(p *Proxy) { p.Delay(60 * time.Millisecond) }, 1 << 20, 120 * time.Millisecond},
