@@ -31,7 +31,7 @@ func TestCrashLoopFresh(t *testing.T) {
 	soak(t, func(t *testing.T, round int) {
 		r := newRoute(t, fmt.Sprintf("crash-fresh-%d", round), stage.edge.get(t), stage.region.get(t), 4)
 		crashLoop(t, r, crashes{
-			mirror: size(40, 80), brokers: size(6, 16), lifeMax: 2500 * time.Millisecond, seed: uint64(round),
+			mirror: size(24, 80), brokers: size(4, 16), lifeMax: 2500 * time.Millisecond, seed: uint64(round),
 			load: load.Spec{Partitions: 4, Rate: 2000, BatchRecords: []int{0, 10}, Producers: 2, Shapes: load.Everything &^ load.OddTimes},
 		})
 	})
@@ -44,7 +44,7 @@ func TestCrashLoopOld(t *testing.T) {
 		forgetProducersAfter(t, region, 20*time.Second)
 		r := newRoute(t, fmt.Sprintf("crash-old-%d", round), stage.edge.get(t), region, 2)
 		crashLoop(t, r, crashes{
-			mirror: size(12, 40), brokers: size(2, 6), lifeMin: 2 * time.Second, lifeMax: 9 * time.Second, seed: uint64(round) + 1000,
+			mirror: size(8, 40), brokers: size(2, 6), lifeMin: 2 * time.Second, lifeMax: 9 * time.Second, seed: uint64(round) + 1000,
 			load: load.Spec{Partitions: 2, Rate: 1000, BatchRecords: []int{10}, Age: time.Hour},
 		})
 		requireForgotten(t, r)

@@ -58,7 +58,7 @@ func TestRegionUnreachable(t *testing.T) {
 					}
 				}
 			})
-			holdOutage(t, r, size(20*time.Second, 5*time.Minute))
+			holdOutage(t, r, size(10*time.Second, 5*time.Minute))
 			must(t, o.fired(r))
 			must(t, heal(within(t, 2*time.Minute)))
 			took := r.awaitMore(t, 1, noticeWithin)
