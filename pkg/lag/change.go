@@ -26,6 +26,7 @@ type change struct {
 	event      event
 	topic      string // "" the whole link
 	partition  int32  // with partitions 1
+	topics     int    // more than one: the same of as many whole topics, of which topic is the first
 	partitions int    // 0: a problem of the topic or link itself
 	why        string // of waited
 	lasted     time.Duration
@@ -101,7 +102,11 @@ func together(changes []change, partitions int) []change {
 	return []change{all}
 }
 
-// merge makes one change of those of a link's topics when all partitions of all made the same.
+// fewTopics is how many topics get a line each when the same happens to all of them at once.
+const fewTopics = 10
+
+// merge makes one change of those of a link's topics when all partitions of all made the same. Where the same happens to
+// many whole topics, as when a pool gives this process a thousand of them, it makes one change of these.
 func merge(topics [][]change) []change {
 	var all []change
 	whole := len(topics) > 1
@@ -110,7 +115,7 @@ func merge(topics [][]change) []change {
 		all = append(all, changes...)
 	}
 	if !whole || !alike(all) {
-		return all
+		return crowd(all)
 	}
 	one := all[0]
 	one.topic = ""
@@ -118,6 +123,34 @@ func merge(topics [][]change) []change {
 		one.partitions += c.partitions
 	}
 	return []change{one}
+}
+
+// crowd makes one change of those of many whole topics, for each event that happened to so many.
+func crowd(all []change) []change {
+	count := map[event]int{}
+	for _, c := range all {
+		if c.inTopic {
+			count[c.event]++
+		}
+	}
+	first := map[event]int{} // index in kept of the one change of an event
+	kept := all[:0:0]
+	for _, c := range all {
+		if !c.inTopic || count[c.event] <= fewTopics {
+			kept = append(kept, c)
+			continue
+		}
+		i, ok := first[c.event]
+		if !ok {
+			first[c.event] = len(kept)
+			c.topics = 1
+			kept = append(kept, c)
+			continue
+		}
+		kept[i].topics++
+		kept[i].partitions += c.partitions
+	}
+	return kept
 }
 
 func alike(changes []change) bool {
@@ -147,6 +180,8 @@ func (c change) note(now time.Time, link string) (e mirror.Event, ok bool) {
 		return e, false
 	}
 	switch {
+	case c.topics > 1:
+		e.Topic, e.Text = "", fmt.Sprintf("%d topics (the first is %s), %d partitions, %s", c.topics, c.topic, c.partitions, e.Text)
 	case c.partitions == 1 && !c.inTopic && c.topic != "":
 		e.Partition = c.partition
 	case c.partitions > 0:
@@ -159,7 +194,10 @@ func (c change) note(now time.Time, link string) (e mirror.Event, ok bool) {
 func report(log *slog.Logger, changes []change) {
 	for _, c := range changes {
 		log := log
-		if c.topic != "" {
+		switch {
+		case c.topics > 1:
+			log = log.With("topics", c.topics, "first", c.topic)
+		case c.topic != "":
 			log = log.With("topic", c.topic)
 		}
 		switch {

@@ -1,10 +1,12 @@
 package lag
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/pool"
 )
 
 // linkHistory is what must be remembered of a link from one look to the next. It holds the topics and partitions that
@@ -12,6 +14,7 @@ import (
 type linkHistory struct {
 	topics  map[string]*topicHistory
 	episode episode // of the link's own problem
+	pool    poolHistory
 }
 
 type topicHistory struct {
@@ -27,33 +30,47 @@ type partitionHistory struct {
 	episode   episode
 }
 
-// observe takes one look at a link and returns what it shows and what changed.
-func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus) (Link, []change) {
-	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: s.Problem, SaveProblem: s.SaveProblem}
+// observe takes one look at a link, with a view of its pool if there is one, and returns what it shows and what changed.
+func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, v *pool.View) (Link, []change) {
+	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, sessionProblem(v)), SaveProblem: s.SaveProblem, Pool: v}
 	if !s.LastSave.IsZero() {
 		link.LastSave = &s.LastSave
 	}
 	link.Running = link.LastSave != nil || s.Problem != "" || s.SaveProblem != "" || len(s.Topics) > 0
 	var changes [][]change
 	topics := make(map[string]*topicHistory, len(s.Topics))
+	seats := newSeats(v)
 	for _, ts := range s.Topics {
+		if seat, ok := seats[ts.Topic]; ok && !seat.mine && len(ts.Partitions) == 0 {
+			seat.dest = ts.Dest
+			continue
+		}
 		th := h.topics[ts.Topic]
 		if th == nil {
 			th = &topicHistory{}
 		}
 		topics[ts.Topic] = th
-		topic, found := th.observe(now, owner, ts)
+		topic, found := th.observe(now, ts)
+		if v == nil {
+			topic.Owner = owner
+		} else if seat, ok := seats[ts.Topic]; ok {
+			seat.of(&topic)
+			delete(seats, ts.Topic)
+		}
 		link.Topics = append(link.Topics, topic)
-		link.State = Worse(link.State, topic.State)
 		changes = append(changes, found)
 	}
 	h.topics = topics
-	link.State = orStarting(withProblem(link.State, s.Problem))
-	return link, append(h.episode.own(now, "", s.Problem), merge(changes)...)
+	link.addSeats(seats)
+	for _, t := range link.Topics {
+		link.State = Worse(link.State, t.State)
+	}
+	link.State = orStarting(withProblem(link.State, link.Problem))
+	return link, append(h.episode.own(now, "", link.Problem), merge(changes)...)
 }
 
-func (h *topicHistory) observe(now time.Time, owner string, s mirror.TopicStatus) (Topic, []change) {
-	topic := Topic{Topic: s.Topic, Dest: s.Dest, Owner: owner, Problem: s.Problem, Lost: s.Lost, Skipped: s.Skipped}
+func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []change) {
+	topic := Topic{Topic: s.Topic, Dest: s.Dest, Problem: s.Problem, Lost: s.Lost, Skipped: s.Skipped}
 	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
 	var changes []change
 	var deletions tombstones

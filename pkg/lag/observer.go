@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/pool"
 )
 
 // interval is the time from one snapshot to the next.
@@ -15,14 +16,18 @@ const interval = time.Second
 
 // Config says what is observed.
 type Config struct {
-	Instance string // name of this process; it owns all topics its links show
+	Instance string // name of this process; it owns all topics of links without a pool
 	Zone     string // "" unknown
 	Version  string
 
 	// Links are asked in turn, once a second, from one goroutine: mirror.Link.Status. They must answer from memory.
 	Links []func() mirror.LinkStatus
 
-	// Events takes note of partitions that waited for long, and of their recovery; nil: nobody does.
+	// Pools are asked likewise: pool.Pool.View, by name of the link. A link that is not there is not shared.
+	Pools map[string]func() pool.View
+
+	// Events takes note of partitions that waited for long, of their recovery, and of what happens in pools; nil: nobody
+	// does.
 	Events mirror.Events
 
 	BudgetTotal int64        // bytes for records on their way
@@ -75,12 +80,29 @@ func (o *Observer) observe(now time.Time) {
 		s.BudgetUsed = &used
 	}
 	for i, status := range o.cfg.Links {
-		link, changes := o.links[i].observe(now, o.cfg.Instance, status())
+		link := o.look(now, o.links[i], status())
 		s.Links = append(s.Links, link)
-		report(o.log.With("link", link.Name), changes)
-		o.tell(now, link.Name, changes)
 	}
 	o.latest.Store(s)
+}
+
+// look takes one look at a link, and logs and tells what changed.
+func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link {
+	var view *pool.View
+	if look, ok := o.cfg.Pools[s.Name]; ok {
+		v := look()
+		view = &v
+	}
+	link, changes := h.observe(now, o.cfg.Instance, s, view)
+	report(o.log.With("link", link.Name), changes)
+	o.tell(now, link.Name, changes)
+	if view != nil && o.cfg.Events != nil {
+		for _, e := range h.pool.observe(now, view) {
+			e.Link = link.Name
+			o.cfg.Events.Record(e)
+		}
+	}
+	return link
 }
 
 // tell takes note of the changes that are worth an event.

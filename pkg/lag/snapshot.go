@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/pool"
 )
 
 // Snapshot is one moment of a process. It is not changed after it was published, so that readers share it. A nil
@@ -27,13 +28,18 @@ type Link struct {
 	Problem        string       // why topics are not known or not all started, "" when all is well
 	SaveProblem    string       // why positions are not saved, "" when they are
 	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
-	Topics         []Topic      // in order of name
+	Pool           *pool.View   // nil where this process has all topics of the link
+	Topics         []Topic      // in order of name; in a pool with those that others mirror, or nobody
 }
 
 // Topic is one moment of a source topic.
 type Topic struct {
 	Topic, Dest string
-	Owner       string       // the instance that mirrors it
+	Owner       string       // the instance that mirrors it; with commas where several share it, "" nobody or unknown
+	Zone        string       // of the owner, "" unknown
+	Standby     string       // the instance that takes it when the owner dies; "" none
+	Term        int64        // grows with every owner, the newest of all parts; 0 outside of a pool
+	OwnedSince  *time.Time   // when the term began
 	State       mirror.State // the worst of the partitions; at least waiting with a Problem
 	Problem     string       // why partitions are missing, "" when none are
 

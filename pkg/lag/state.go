@@ -13,14 +13,18 @@ const (
 	StateUnowned   mirror.State = "unowned"
 )
 
-// States returns every state in the order of urgency, the worst first.
+// StateElsewhere is of a topic that another member of the pool mirrors: how it fares, that member knows. No partition has it.
+const StateElsewhere mirror.State = "elsewhere"
+
+// States returns every state of a partition in the order of urgency, the worst first.
 func States() []mirror.State {
 	return []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting, StateThrottled,
 		StatePaused, mirror.StateCopying, mirror.StateCaughtUp}
 }
 
-// Urgency is the place of a state in States. A state that is not there is worse than all: hiding it would be wrong.
-func Urgency(s mirror.State) int { return slices.Index(States(), s) }
+// Urgency is the place of a state in States, behind which comes StateElsewhere. A state that is not known is worse than
+// all: hiding it would be wrong.
+func Urgency(s mirror.State) int { return slices.Index(append(States(), StateElsewhere), s) }
 
 // Worse returns the more urgent of two states; "" is no state at all.
 func Worse(a, b mirror.State) mirror.State {
