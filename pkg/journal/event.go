@@ -7,16 +7,22 @@ import (
 	"tributary/pkg/mirror"
 )
 
-// Kind says what an event is about. Those of a partition's life are of packages mirror and lag.
+// Kind says what an event is about. Those of a partition's life, and of a pool's, are of packages mirror and lag.
 type Kind string
 
 // Kinds that are about the process, its operators and this journal.
 const (
 	KindProcessStarted Kind = "process_started"
 	KindProcessStopped Kind = "process_stopped"
-	KindSkipRequested  Kind = "skip_requested" // by an operator; on disk before anything is done
+	KindSkipRequested  Kind = "skip_requested" // by an operator; on disk before anything is done, as all that are requested
 	KindSkipDone       Kind = "skip_done"
 	KindSkipFailed     Kind = "skip_failed"
+	KindDrainRequested Kind = "drain_requested" // Text says whether to hand over or to end that
+	KindDrainDone      Kind = "drain_done"      // the pool knows of it; how far it is, other events say
+	KindDrainFailed    Kind = "drain_failed"
+	KindPinRequested   Kind = "pin_requested" // Text says to whom, or that it is to end
+	KindPinDone        Kind = "pin_done"
+	KindPinFailed      Kind = "pin_failed"
 	KindDropped        Kind = "events_dropped" // Text says how many: the journal could not be written for too long
 )
 
@@ -111,7 +117,8 @@ func clip(text string) string {
 // lasting says that an event of this kind must outlive a power cut that follows at once.
 func (k Kind) lasting() bool {
 	switch k {
-	case KindSkipRequested, KindSkipDone, KindSkipFailed, Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
+	case KindSkipRequested, KindSkipDone, KindSkipFailed, KindDrainRequested, KindDrainDone, KindDrainFailed, KindPinRequested, KindPinDone, KindPinFailed,
+		Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
 		return true
 	}
 	return false

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tributary/pkg/mirror"
-	"tributary/pkg/ownership/coord"
 	"tributary/pkg/ownership/pool"
 )
 
@@ -91,10 +90,10 @@ func (h *poolHistory) session(out *happened, last, v *pool.View) {
 		return
 	}
 	switch {
-	case v.Phase == coord.Suspended && h.lost.IsZero():
+	case v.Phase == pool.Suspended && h.lost.IsZero():
 		h.lost = v.Since
 		out.add(EventSessionLost, v.Since, "nothing is taken over or given up; young records flow on")
-	case v.Phase == coord.Connected && !h.lost.IsZero():
+	case v.Phase == pool.Connected && !h.lost.IsZero():
 		out.add(EventSessionBack, v.Since, fmt.Sprintf("after %v", v.Since.Sub(h.lost).Round(time.Millisecond)))
 		h.lost = time.Time{}
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tributary/pkg/mirror"
-	"tributary/pkg/ownership/coord"
 	"tributary/pkg/ownership/pool"
 )
 
@@ -48,7 +47,7 @@ func (r *poolRig) look(at int) []string {
 
 // joined is the view of member a, which has b beside it and nothing to mirror.
 func joined() pool.View {
-	return pool.View{Phase: coord.Connected, Since: second(-5), Timeout: 6 * time.Second, Instance: "a", Incarnation: "a-1", Leader: "a-1",
+	return pool.View{Phase: pool.Connected, Since: second(-5), Timeout: 6 * time.Second, Instance: "a", Incarnation: "a-1", Leader: "a-1",
 		Members: []pool.Member{{Incarnation: "a-1", Instance: "a", Zone: "z1"}, {Incarnation: "b-2", Instance: "b", Zone: "z2"}}}
 }
 
@@ -119,11 +118,11 @@ func TestALinkWithoutASessionWaits(t *testing.T) {
 		want   string // "" none
 	}{
 		{"joined", func(*pool.View) {}, ""},
-		{"suspended", func(v *pool.View) { v.Phase = coord.Suspended }, ""},
+		{"suspended", func(v *pool.View) { v.Phase = pool.Suspended }, ""},
 		{"never connected", func(v *pool.View) {
-			v.Phase, v.Incarnation, v.Problems = coord.Connecting, "", []string{"zk-1:2181 refuses"}
+			v.Phase, v.Incarnation, v.Problems = pool.Connecting, "", []string{"zk-1:2181 refuses"}
 		}, "no session with ZooKeeper since 2023-11-14T22:13:15Z; it is tried without end: zk-1:2181 refuses"},
-		{"expired", func(v *pool.View) { v.Phase, v.Expired = coord.Connecting, 1 }, "no session with ZooKeeper"},
+		{"expired", func(v *pool.View) { v.Phase, v.Expired = pool.Connecting, 1 }, "no session with ZooKeeper"},
 		{"joining", func(v *pool.View) { v.Incarnation = "" }, "joining the pool"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -161,11 +160,11 @@ func TestEventsOfAPool(t *testing.T) {
 			[]string{"units_given: 2 units to b: c, d", "drained: nothing is left to hand over"}},
 		{"drained for longer", func(*pool.View) {}, nil},
 		{"undone", func(v *pool.View) { v.Draining = false }, []string{"drain_ended: units are taken again"}},
-		{"cut off", func(v *pool.View) { v.Phase, v.Since = coord.Suspended, second(8) }, []string{"session_lost: nothing is taken over or given up; young records flow on"}},
+		{"cut off", func(v *pool.View) { v.Phase, v.Since = pool.Suspended, second(8) }, []string{"session_lost: nothing is taken over or given up; young records flow on"}},
 		{"still", func(*pool.View) {}, nil},
-		{"back", func(v *pool.View) { v.Phase, v.Since = coord.Connected, second(10) }, []string{"session_back: after 2s"}},
-		{"expired", func(v *pool.View) { v.Phase, v.Incarnation, v.Expired, v.Members = coord.Connecting, "", 1, nil }, []string{"session_expired: all units were dropped; it joins again as a new member"}},
-		{"again", func(v *pool.View) { v.Phase, v.Incarnation = coord.Connected, "a-9" }, []string{"pool_joined: as a-9, with 0 members in all"}},
+		{"back", func(v *pool.View) { v.Phase, v.Since = pool.Connected, second(10) }, []string{"session_back: after 2s"}},
+		{"expired", func(v *pool.View) { v.Phase, v.Incarnation, v.Expired, v.Members = pool.Connecting, "", 1, nil }, []string{"session_expired: all units were dropped; it joins again as a new member"}},
+		{"again", func(v *pool.View) { v.Phase, v.Incarnation = pool.Connected, "a-9" }, []string{"pool_joined: as a-9, with 0 members in all"}},
 		{"a problem", func(v *pool.View) { v.Problems = []string{"no right"} }, []string{"pool_problem: no right"}},
 		{"the same problem", func(*pool.View) {}, nil},
 	} {

@@ -2,13 +2,11 @@ package lag
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"tributary/pkg/mirror"
-	"tributary/pkg/ownership/coord"
 	"tributary/pkg/ownership/pool"
 )
 
@@ -80,22 +78,17 @@ func (l *Link) addSeats(seats map[string]*seat) {
 	slices.SortFunc(l.Topics, func(a, b Topic) int { return strings.Compare(a.Topic, b.Topic) })
 }
 
-// sessionProblem says why no topic can be taken, "" when all is well or there is no pool.
-func sessionProblem(v *pool.View) string {
-	switch {
-	case v == nil || v.Incarnation != "" && v.Phase != coord.Connecting:
-		return ""
-	case v.Phase == coord.Connected:
-		return "joining the pool" + because(v.Problems)
-	}
-	return fmt.Sprintf("no session with ZooKeeper since %s; it is tried without end%s", v.Since.UTC().Format(time.RFC3339), because(v.Problems))
+// Here says whether this process mirrors the topic, or is to, at least in part.
+func (t *Topic) Here() bool {
+	return len(t.Partitions) > 0 || t.State != StateElsewhere && t.State != StateUnowned
 }
 
-func because(problems []string) string {
-	if len(problems) == 0 {
+// absent says why no topic can be taken, "" when all is well or there is no pool.
+func absent(v *pool.View) string {
+	if v == nil {
 		return ""
 	}
-	return ": " + problems[0]
+	return v.Absent()
 }
 
 // addOnce adds a word that is not there yet.

@@ -27,13 +27,18 @@ type linkReport struct {
 	To        string        `json:"to"`
 	State     mirror.State  `json:"state"`
 	Guarantee string        `json:"guarantee"`
-	Problem   string        `json:"problem"` // why topics are not known or not all started, or positions not saved
+	Problem   string        `json:"problem"`        // why topics are not known or not all started, or positions not saved
+	Pool      *poolSummary  `json:"pool,omitempty"` // absent where this process has all topics
 	Topics    []topicReport `json:"topics"`
 }
 
 type topicReport struct {
 	Topic             string            `json:"topic"`
-	Owner             string            `json:"owner"`
+	Owner             string            `json:"owner"`   // instance; with commas where several share the topic, "" nobody
+	Zone              string            `json:"zone"`    // of the owner, "" unknown
+	Standby           string            `json:"standby"` // instance that takes it when the owner dies
+	Term              *int64            `json:"term"`    // grows with every owner; null outside of a pool and while there is none
+	OwnedSince        *time.Time        `json:"owned_since"`
 	State             mirror.State      `json:"state"`
 	LagRecords        *int64            `json:"lag_records"`
 	Problem           string            `json:"problem"` // why partitions are missing
@@ -86,7 +91,7 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{}}
 	for _, link := range s.Links {
 		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
-			Problem: cmp.Or(link.Problem, link.SaveProblem), Topics: []topicReport{}}
+			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), Topics: []topicReport{}}
 		for _, topic := range link.Topics {
 			l.Topics = append(l.Topics, newTopicReport(link, topic))
 		}
@@ -96,8 +101,11 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 }
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
-	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem, Warning: topic.Warning,
+	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem, Warning: topic.Warning,
 		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, Partitions: []partitionReport{}}
+	if topic.Term > 0 {
+		t.Term = &topic.Term
+	}
 	for _, p := range topic.Partitions {
 		lost, surplus := journal.NewLost(p.Loss)
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),

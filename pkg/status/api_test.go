@@ -21,9 +21,10 @@ func TestStatusGolden(t *testing.T) {
 	golden(t, "status.json", indented.String())
 }
 
-// contract is the shape the design promises, every key of every level, with what was added since: the problems.
+// contract is the shape the design promises, every key of every level, with what was added since: the problems, the pool.
 const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
- "topics":[{"topic":"","owner":"","state":"","lag_records":0,"problem":"","warning":"","replicated_through":"","loss_deadline":"","tombstone_deadline":"",
+ "pool":{"state":"","since":"","incarnation":"","leader":"","members":0,"owned":0,"unowned":0,"draining":false,"problems":[]},
+ "topics":[{"topic":"","owner":"","zone":"","standby":"","term":0,"owned_since":"","state":"","lag_records":0,"problem":"","warning":"","replicated_through":"","loss_deadline":"","tombstone_deadline":"",
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,
    "lost":{"from":0,"to":0,"records":0,"since":"","until":""},"surplus":{"from":0,"to":0},"error":"","next_step":"",
    "choices":[{"command":"","effect":""}]}]}]}]}`
@@ -33,6 +34,7 @@ func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s.Links = s.Links[:1]
 	s.Links[0].Topics = s.Links[0].Topics[:1]
 	s.Links[0].Topics[0].Partitions = s.Links[0].Topics[0].Partitions[1:]
+	s.Links[0].Pool = poolView()
 	s.Links[0].Topics[0].Partitions[0].Loss.Surplus = &mirror.Range{From: 1, To: 2}
 	body, err := json.Marshal(newStatusReport(s))
 	if err != nil {
@@ -75,9 +77,9 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"instance":"","zone":"","version":"","links":[{"name":"up","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[` +
-		`{"topic":"a","owner":"","state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[` +
+		`{"topic":"a","owner":"","zone":"","standby":"","term":null,"owned_since":null,"state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[` +
 		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"held_back":null,"lost":null,"error":"","next_step":""}]},` +
-		`{"topic":"b","owner":"","state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[]}]},` +
+		`{"topic":"b","owner":"","zone":"","standby":"","term":null,"owned_since":null,"state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[]}]},` +
 		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}]}`
 	if string(body) != want {
 		t.Errorf("got\n%s\nwant\n%s", body, want)

@@ -12,18 +12,25 @@ const (
 type nameSet map[string]struct{}
 
 // collapse returns the topics to show series of, and how many of the link's are together in the last one. A topic that
-// has series of its own keeps them while it exists: a counter must not change its meaning.
+// has series of its own keeps them while it exists here: a counter must not change its meaning. Topics without partitions
+// here that are another member's, or nobody's, have no series: what there is to say of them the owner says.
 func (c *collector) collapse(link *lag.Link) (shown []lag.Topic, collapsed int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was, now := c.named[link.Name], nameSet{}
+	here := make([]lag.Topic, 0, len(link.Topics))
 	for _, t := range link.Topics {
+		if t.Here() {
+			here = append(here, t)
+		}
+	}
+	for _, t := range here {
 		if _, ok := was[t.Topic]; ok {
 			now[t.Topic] = struct{}{}
 		}
 	}
 	var others []lag.Topic
-	for _, t := range link.Topics {
+	for _, t := range here {
 		if _, ok := now[t.Topic]; !ok && (len(now) >= maxTopics || t.Topic == otherTopic) {
 			others = append(others, t)
 			continue

@@ -16,6 +16,7 @@ import (
 
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/pool"
 )
 
 // update rewrites the golden files.
@@ -61,6 +62,27 @@ func full() *lag.Snapshot {
 			{Name: "up", From: "edge", To: "region", State: mirror.StateHalted, Running: true, LastSave: moment(-1), Topics: []lag.Topic{clicks, dark}},
 			{Name: "down", From: "region", To: "edge", AtLeastOnce: true, State: mirror.StateStarting},
 		}}
+}
+
+// poolView is a view with everything: an owner, a standby, a shared topic, one without an owner, a failover.
+func poolView() *pool.View {
+	own := pool.Unit{Unit: mirror.Unit{Topic: "clicks", Of: 1}, Owner: "ad-17", Zone: "z1", Incarnation: "ad-17-1", Standby: "ad-18", Term: 7, Since: *moment(-60), Mine: true}
+	part := pool.Unit{Unit: mirror.Unit{Topic: "wide", Part: 1, Of: 2}, Owner: "ad-18", Zone: "z2", Incarnation: "ad-18-2", Term: 3, Since: *moment(-61)}
+	return &pool.View{Phase: pool.Connected, Since: *moment(-100), Timeout: 6 * time.Second, Expired: 1, Instance: "ad-17", Incarnation: "ad-17-1", Leader: "ad-18-2",
+		Members: []pool.Member{{Incarnation: "ad-17-1", Instance: "ad-17", Zone: "z1", Capacity: 1}, {Incarnation: "ad-18-2", Instance: "ad-18", Zone: "z2", Capacity: 0.5, Draining: true, Peer: pool.StreamSilent}},
+		Units:   []pool.Unit{own, part},
+		Unowned: []pool.Unowned{{Unit: mirror.Unit{Topic: "wide", Part: 0, Of: 2}, Planned: "ad-19", Standby: "ad-17", Since: *moment(-20), Why: "ad-19 is gone"}},
+		Pins:    map[string]string{"clicks": "ad-17"}, Changes: map[pool.Change]int{pool.ChangeDead: 4},
+		Failover:  pool.Failover{At: *moment(-60), Duration: 312 * time.Millisecond, From: "ad-19", Units: 4},
+		Evictions: 2, LastEviction: pool.Eviction{Instance: "ad-19", Incarnation: "ad-19-0", At: *moment(-60)}, Problems: []string{"<ad-18> answers nothing"}}
+}
+
+// shared is full with a pool for its first link.
+func shared() *lag.Snapshot {
+	s := full()
+	s.Links[0].Pool = poolView()
+	s.Links[0].Topics = append(s.Links[0].Topics, lag.Topic{Topic: "far", Owner: "ad-18", Zone: "z2", Term: 9, OwnedSince: moment(-5), State: lag.StateElsewhere})
+	return s
 }
 
 // freshly returns a snapshot function whose answer was always taken just now.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tributary/pkg/lag"
+	"tributary/pkg/ownership/pool"
 )
 
 // staleAfter is the age at which a snapshot stops being evidence that the process works; one is taken every second.
@@ -47,8 +48,8 @@ type result struct {
 	err  error
 }
 
-// readyz says whether the process does what it was configured to. It does not depend on lag or on a cluster: a mirror
-// that lags must not keep its own repair from being rolled out.
+// readyz says whether the process does what it was configured to, and is a member of its pools. It does not depend on lag or
+// on a cluster: a mirror that lags must not keep its own repair from being rolled out.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	code, verbose := http.StatusOK, r.URL.Query().Has("verbose")
 	var text strings.Builder
@@ -80,12 +81,28 @@ func (s *Server) ready() []result {
 				err = errors.New("starting")
 			}
 			results = append(results, result{"link " + link.Name, err})
+			if link.Pool != nil {
+				results = append(results, result{"pool of link " + link.Name, member(link.Pool, time.Now())})
+			}
 		}
 	}
 	for _, check := range s.cfg.Checks {
 		results = append(results, result{check.Name, check.Err()})
 	}
 	return results
+}
+
+// member says why this process is no working member of a pool. A connection that was lost may come back for as long as its
+// session can live: until then it is one. A mirror that is stopped for its repair while ZooKeeper is out of reach leaves
+// topics behind that nobody can take, so this counts, though it is no fault of this process.
+func member(v *pool.View, now time.Time) error {
+	if why := v.Absent(); why != "" {
+		return errors.New(why)
+	}
+	if v.Phase == pool.Suspended && now.Sub(v.Since) >= v.Timeout {
+		return fmt.Errorf("ZooKeeper is out of reach since %s", v.Since.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // writeText answers. A client that went away is no error of ours.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tributary/pkg/lag"
+	"tributary/pkg/ownership/pool"
 )
 
 func TestLivezFollowsTheAgeOfTheSnapshot(t *testing.T) {
@@ -46,6 +47,12 @@ func TestLivezFollowsTheAgeOfTheSnapshot(t *testing.T) {
 func TestReadyz(t *testing.T) {
 	running := full()
 	running.Links[1].Running = true
+	pooled := func(change func(v *pool.View)) func() *lag.Snapshot {
+		s := shared()
+		s.Links[1].Running, s.Links[0].Pool.Since = true, time.Now()
+		change(s.Links[0].Pool)
+		return freshly(s)
+	}
 	none := func() *lag.Snapshot { return nil }
 	store := func(err error) Check { return Check{"state store", func() error { return err }} }
 	for _, test := range []struct {
@@ -64,6 +71,14 @@ func TestReadyz(t *testing.T) {
 		{"a further check", freshly(running), []Check{store(nil)}, 200, "ready\n", "[+] config applied and observed\n[+] link up\n[+] link down\n[+] state store\nready\n"},
 		{"a further check fails", freshly(running), []Check{store(errors.New("locked"))}, 503, "[-] state store: locked\nnot ready\n",
 			"[+] config applied and observed\n[+] link up\n[+] link down\n[-] state store: locked\nnot ready\n"},
+		{"a member", pooled(func(*pool.View) {}), nil, 200, "ready\n", "[+] config applied and observed\n[+] link up\n[+] pool of link up\n[+] link down\nready\n"},
+		{"no session yet", pooled(func(v *pool.View) { v.Phase, v.Incarnation, v.Since, v.Problems = pool.Connecting, "", *moment(0), nil }), nil,
+			503, "[-] pool of link up: no session with ZooKeeper since 2023-11-14T22:13:20Z; it is tried without end\nnot ready\n",
+			"[+] config applied and observed\n[+] link up\n[-] pool of link up: no session with ZooKeeper since 2023-11-14T22:13:20Z; it is tried without end\n[+] link down\nnot ready\n"},
+		{"cut off for a moment", pooled(func(v *pool.View) { v.Phase = pool.Suspended }), nil, 200, "ready\n", "[+] config applied and observed\n[+] link up\n[+] pool of link up\n[+] link down\nready\n"},
+		{"cut off for long", pooled(func(v *pool.View) { v.Phase, v.Since = pool.Suspended, *moment(0) }), nil,
+			503, "[-] pool of link up: ZooKeeper is out of reach since 2023-11-14T22:13:20Z\nnot ready\n",
+			"[+] config applied and observed\n[+] link up\n[-] pool of link up: ZooKeeper is out of reach since 2023-11-14T22:13:20Z\n[+] link down\nnot ready\n"},
 		{"stale", func() *lag.Snapshot {
 			s := *running
 			s.Time = time.Now().Add(-time.Minute)

@@ -76,6 +76,7 @@ type collector struct {
 	process   []metric[*lag.Snapshot]
 	link      []metric[*lag.Link]
 	topic     []metric[*lag.Topic]
+	pool      poolSeries
 
 	build, partitions, lost, skipped, collapsed *prometheus.Desc
 
@@ -85,7 +86,7 @@ type collector struct {
 
 func newCollector(snapshots func() *lag.Snapshot) *collector {
 	return &collector{
-		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), named: map[string]nameSet{},
+		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), named: map[string]nameSet{},
 		build:      prometheus.NewDesc("mirror_build_info", "The version of this program and of Go; always 1.", []string{"version", "go_version"}, nil),
 		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
 		lost: prometheus.NewDesc("mirror_records_lost_total",
@@ -108,6 +109,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.topic {
 		out <- m.desc
 	}
+	c.pool.describe(out)
 	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.collapsed} {
 		out <- desc
 	}
@@ -132,6 +134,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 
 func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 	collect(out, c.link, link, link.Name)
+	c.pool.collect(out, link)
 	count := map[string]int{}
 	for _, topic := range link.Topics {
 		for _, p := range topic.Partitions {

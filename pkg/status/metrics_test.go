@@ -14,6 +14,7 @@ import (
 
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/pool"
 )
 
 // ownMetrics returns the lines of a scrape that are not of Go or the process.
@@ -34,6 +35,31 @@ func ownMetrics(t *testing.T, s *Server) string {
 
 func TestMetricsGolden(t *testing.T) {
 	golden(t, "metrics.txt", ownMetrics(t, newServer(t, full)))
+}
+
+func TestMetricsOfAPool(t *testing.T) {
+	got := ownMetrics(t, newServer(t, shared))
+	for _, want := range []string{`mirror_pool_owned{link="up"} 1`, `mirror_pool_unowned{link="up"} 1`, `mirror_pool_members{link="up"} 2`,
+		`mirror_pool_state{link="up",state="connected"} 1`, `mirror_pool_state{link="up",state="suspended"} 0`, `mirror_pool_state_timestamp_seconds{link="up"} 1.69999990025e+09`,
+		`mirror_failover_duration_seconds{link="up"} 0.312`, `mirror_evictions_total{link="up"} 2`, `mirror_pool_sessions_expired_total{link="up"} 1`,
+		`mirror_assignment_changes_total{link="up",reason="dead"} 4`, `mirror_assignment_changes_total{link="up",reason="lost"} 0`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+	for _, never := range []string{`mirror_pool_owned{link="down"}`, `topic="far"`} { // a link that is not shared; a topic of another member
+		if strings.Contains(got, never) {
+			t.Errorf("%s is there", never)
+		}
+	}
+	absent := shared()
+	absent.Links[0].Pool.Incarnation, absent.Links[0].Pool.Failover = "", pool.Failover{}
+	got = ownMetrics(t, newServer(t, func() *lag.Snapshot { return absent }))
+	for _, name := range []string{"mirror_pool_unowned{", "mirror_pool_members{", "mirror_failover_duration_seconds{"} {
+		if strings.Contains(got, "\n"+name) {
+			t.Errorf("%s of a process that is no member is there", name)
+		}
+	}
 }
 
 func TestUnknownIsAbsent(t *testing.T) {
@@ -135,7 +161,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, full, noJournal{}); err != nil {
+	if err := register(reg, shared, noJournal{}); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

@@ -49,6 +49,8 @@ type view struct {
 	Instance, Zone, Version string
 	Memory, Time, Age       string
 	Links                   []linkRow
+	Pools                   []poolRow
+	Members                 []memberRow
 	Rows                    []topicRow
 	More                    int
 }
@@ -90,6 +92,7 @@ func newView(s *lag.Snapshot, now time.Time) view {
 		Memory: mebibytes(s.BudgetUsed) + " of " + mebibytes(&s.BudgetTotal), Time: s.Time.UTC().Format(time.RFC3339), Age: ago(&s.Time, now)}
 	for _, link := range s.Links {
 		v.Links = append(v.Links, newLinkRow(link, now))
+		v.addPool(link.Name, link.Pool, now)
 		for _, topic := range link.Topics {
 			v.Rows = append(v.Rows, newTopicRow(link, topic, now))
 		}
@@ -158,7 +161,7 @@ func worstPartition(partitions []lag.Partition) (worst lag.Partition, ok bool) {
 // class colours a row: bad for what stands still until someone acts, warn for what waits. The word says the same.
 func class(s mirror.State) string {
 	switch s {
-	case mirror.StateCopying, mirror.StateCaughtUp:
+	case mirror.StateCopying, mirror.StateCaughtUp, lag.StateElsewhere:
 		return "ok"
 	case mirror.StateWaiting, mirror.StateStarting, lag.StateThrottled, lag.StatePaused:
 		return "warn"

@@ -110,3 +110,18 @@ func TestWhyExplainsWithTheWorst(t *testing.T) {
 		}
 	}
 }
+
+func TestPageOfAPool(t *testing.T) {
+	s := newServer(t, freshly(shared()))
+	_, body := get(s, "/")
+	for _, want := range []string{`<tr class="bad"><td>connected</td><td>up</td>`, "<td>ad-18</td><td class=\"n\">2</td><td class=\"n\">1</td><td class=\"n\">1</td><td>312ms, 4 units from ad-19,", "&lt;ad-18&gt; answers nothing",
+		`<tr class="warn"><td>draining</td><td>up</td><td>ad-18</td><td>z2</td><td class="n">0.5</td><td>silent</td><td class="n">1</td></tr>`,
+		`<tr class="ok"><td>elsewhere</td><td>up</td><td>far</td><td>ad-18</td>`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %s in\n%s", want, body)
+		}
+	}
+	if _, body := get(newServer(t, freshly(full())), "/"); strings.Contains(body, "Pools") {
+		t.Error("a process without a pool shows pools")
+	}
+}

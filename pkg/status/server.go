@@ -37,6 +37,8 @@ type Config struct {
 	Socket string
 	// Links are those of the process, by name.
 	Links map[string]Link
+	// Pools are those of the links that are shared with other processes, by name of the link.
+	Pools map[string]Pool
 	// Journal keeps the events. Nil: there are none, and nothing can be changed.
 	Journal Journal
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
@@ -160,6 +162,7 @@ func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 	mux.HandleFunc("GET /healthz", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("GET /api/v1/pool", s.pools)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /style.css", s.page.serveStyle)
 	mux.HandleFunc("GET /{$}", s.servePage)
@@ -169,5 +172,8 @@ func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 // changes adds what can be changed.
 func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
 	mux.Handle("POST /api/v1/links/{link}/topics/{topic}/partitions/{partition}/skip", onlyJSON(s.skip))
+	mux.Handle("POST /api/v1/links/{link}/pool/drain", onlyJSON(s.drain))
+	mux.Handle("POST /api/v1/links/{link}/pool/pin", onlyJSON(s.pin))
+	mux.Handle("POST /api/v1/links/{link}/pool/unpin", onlyJSON(s.unpin))
 	return mux
 }

@@ -2,12 +2,9 @@ package status
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,12 +13,8 @@ import (
 	"tributary/pkg/mirror"
 )
 
-const (
-	// skipTimeout bounds what an operator asked for: it may have to wait until nothing old can be under way.
-	skipTimeout = 3 * time.Minute
-	// noteTimeout bounds the writing of one event.
-	noteTimeout = 10 * time.Second
-)
+// skipTimeout bounds what an operator asked for: it may have to wait until nothing old can be under way.
+const skipTimeout = 3 * time.Minute
 
 // Link is what can be changed of a link.
 type Link interface {
@@ -47,28 +40,6 @@ type skipReport struct {
 	ResumesAt int64          `json:"resumes_at"`
 }
 
-// peerKey is the key of the peer's user id in a request's context.
-type peerKey struct{}
-
-// withPeer notes who connected.
-func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	if uid, ok := peerUID(conn); ok {
-		return context.WithValue(ctx, peerKey{}, uid)
-	}
-	return ctx
-}
-
-// onlyJSON refuses what a form on a web page can send: a browser asks before it sends JSON elsewhere, and is refused.
-func onlyJSON(next http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			http.Error(w, "a command has the Content-Type application/json", http.StatusUnsupportedMediaType)
-			return
-		}
-		next(w, r)
-	})
-}
-
 // skip lets a halted partition go on. It is in the journal before anything is done, and its outcome afterwards.
 func (s *Server) skip(w http.ResponseWriter, r *http.Request) {
 	partition, err := strconv.ParseInt(r.PathValue("partition"), 10, 32)
@@ -84,21 +55,16 @@ func (s *Server) skip(w http.ResponseWriter, r *http.Request) {
 	name, tp := r.PathValue("link"), mirror.TopicPartition{Topic: r.PathValue("topic"), Partition: int32(partition)}
 	link, ok := s.cfg.Links[name]
 	if !ok {
-		s.writeError(w, http.StatusNotFound, fmt.Errorf("there is no link %q", name))
+		s.writeError(w, http.StatusNotFound, s.noLink(name))
 		return
 	}
-	if s.cfg.Journal == nil {
-		s.writeError(w, http.StatusServiceUnavailable, errors.New("this process keeps no journal, and what is not in it is not done"))
-		return
-	}
-	ctx, err := allow(w, r, skipTimeout)
+	ctx, cancel, err := s.begin(w, r, skipTimeout)
 	if err != nil {
-		s.writeError(w, http.StatusInternalServerError, fmt.Errorf("make time for the request: %w", err))
+		s.writeError(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, skipTimeout)
 	defer cancel()
-	done, code, err := s.doSkip(bounded, link, name, tp, choice)
+	done, code, err := s.doSkip(ctx, link, name, tp, choice)
 	if err != nil {
 		s.writeError(w, code, err)
 		return
@@ -106,48 +72,23 @@ func (s *Server) skip(w http.ResponseWriter, r *http.Request) {
 	s.writeJSON(w, http.StatusOK, done)
 }
 
-// allow gives a request more time than the others have. The body was read.
-func allow(w http.ResponseWriter, r *http.Request, d time.Duration) (context.Context, error) {
-	control := http.NewResponseController(w)
-	err := errors.Join(control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Now().Add(d+writeTimeout)))
-	if errors.Is(err, http.ErrNotSupported) { // there is no connection whose time could run out
-		err = nil
-	}
-	return r.Context(), err
-}
-
 // doSkip carries a skip out between its two events. The code is that of the error.
 func (s *Server) doSkip(ctx context.Context, link Link, name string, tp mirror.TopicPartition, c mirror.Choice) (skipReport, int, error) {
-	event := journal.Event{Kind: journal.KindSkipRequested, Link: name, Topic: tp.Topic, Partition: &tp.Partition, Text: "go on " + place(c)}
-	if uid, ok := ctx.Value(peerKey{}).(uint32); ok {
-		event.UID = &uid
-	}
-	if err := s.note(ctx, event); err != nil {
-		return skipReport{}, http.StatusServiceUnavailable, fmt.Errorf("nothing was done, as it could not be written down before: %w; see to the disk of the state_dir", err)
-	}
-	done, err := link.Skip(ctx, tp, c)
-	event.Time = time.Time{}
-	if err != nil {
-		event.Kind, event.Text = journal.KindSkipFailed, err.Error()
-	} else {
-		event.Kind, event.Text, event.Cause = journal.KindSkipDone, fmt.Sprintf("goes on at source offset %d", done.ResumesAt), string(done.Cause)
-		event.Lost, event.Surplus = journal.NewLost(&done.Loss)
-		event.ResumesAt = &done.ResumesAt
-	}
-	if noted := s.note(context.WithoutCancel(ctx), event); noted != nil { // it is done all the same
-		s.log.Error("outcome of a skip not written into the journal", "link", name, "topic", tp.Topic, "partition", tp.Partition, "outcome", event.Text, "err", noted)
-	}
-	if err != nil {
-		return skipReport{}, skipCode(err), err
-	}
-	return skipReport{Link: name, Topic: tp.Topic, Partition: tp.Partition, Reason: done.Cause, Lost: event.Lost, Surplus: event.Surplus,
-		ResumesAt: done.ResumesAt}, 0, nil
-}
-
-func (s *Server) note(ctx context.Context, e journal.Event) error {
-	bounded, cancel := context.WithTimeout(ctx, noteTimeout)
-	defer cancel()
-	return s.cfg.Journal.AddNow(bounded, e)
+	asked := journal.Event{Kind: journal.KindSkipRequested, Link: name, Topic: tp.Topic, Partition: &tp.Partition, Text: "go on " + place(c)}
+	report := skipReport{Link: name, Topic: tp.Topic, Partition: tp.Partition}
+	done, code, err := s.carry(ctx, asked, journal.KindSkipDone, journal.KindSkipFailed, skipCode, func(outcome *journal.Event) error {
+		done, err := link.Skip(ctx, tp, c)
+		if err != nil {
+			return err
+		}
+		outcome.Text, outcome.Cause = fmt.Sprintf("goes on at source offset %d", done.ResumesAt), string(done.Cause)
+		outcome.Lost, outcome.Surplus = journal.NewLost(&done.Loss)
+		outcome.ResumesAt = &done.ResumesAt
+		report.Reason, report.ResumesAt = done.Cause, done.ResumesAt
+		return nil
+	})
+	report.Lost, report.Surplus = done.Lost, done.Surplus
+	return report, code, err
 }
 
 func skipCode(err error) int {
@@ -164,16 +105,11 @@ func skipCode(err error) int {
 	return http.StatusInternalServerError
 }
 
-// readSkip reads the body of a skip: one document, with known keys only.
+// readSkip reads the body of a skip.
 func readSkip(body io.Reader) (mirror.Choice, error) {
 	var request skipRequest
-	in := json.NewDecoder(body)
-	in.DisallowUnknownFields()
-	if err := in.Decode(&request); err != nil {
-		return mirror.Choice{}, fmt.Errorf("read the request: %w", err)
-	}
-	if _, err := in.Token(); !errors.Is(err, io.EOF) {
-		return mirror.Choice{}, errors.New("read the request: there is more than one document")
+	if err := readBody(body, &request); err != nil {
+		return mirror.Choice{}, err
 	}
 	if !request.AcceptLoss {
 		return mirror.Choice{}, errors.New("accept_loss is not true: nothing is passed over unless that is accepted")

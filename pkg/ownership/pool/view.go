@@ -1,10 +1,19 @@
 package pool
 
 import (
+	"fmt"
 	"time"
 
 	"tributary/pkg/mirror"
 	"tributary/pkg/ownership/coord"
+)
+
+// Phases of the session, for those who read views and need nothing else of the service.
+const (
+	Connecting = coord.Connecting
+	Connected  = coord.Connected
+	Suspended  = coord.Suspended
+	Closed     = coord.Closed
 )
 
 // View is one moment of a pool as this member sees it, for people and for metrics. It shares nothing with the pool, so that
@@ -31,6 +40,23 @@ type View struct {
 	Problems     []string // what keeps the pool from working as it should, in words, with what to do
 }
 
+// Absent says why this process is no member, so that it takes nothing; "" where it is one, or may still be.
+func (v *View) Absent() string {
+	why := ""
+	if len(v.Problems) > 0 {
+		why = ": " + v.Problems[0]
+	}
+	switch {
+	case v.Phase == Suspended && v.Incarnation != "", v.Phase == Connected && v.Incarnation != "":
+		return ""
+	case v.Phase == Connected:
+		return "joining the pool" + why
+	case v.Phase == Closed:
+		return "it has left the pool"
+	}
+	return fmt.Sprintf("no session with ZooKeeper since %s; it is tried without end%s", v.Since.UTC().Format(time.RFC3339), why)
+}
+
 // Member is a member of a pool.
 type Member struct {
 	Incarnation string // name of its node
@@ -51,6 +77,19 @@ const (
 	StreamSilent               // connected, and it answers nothing
 	StreamBroken               // not connected; dialed again
 )
+
+// String is the state as the API names it.
+func (s Stream) String() string {
+	switch s {
+	case StreamOpen:
+		return "open"
+	case StreamSilent:
+		return "silent"
+	case StreamBroken:
+		return "broken"
+	}
+	return "none"
+}
 
 // Unit is a unit that a member owns.
 type Unit struct {
