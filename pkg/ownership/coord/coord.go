@@ -6,6 +6,7 @@ package coord
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -16,12 +17,18 @@ var (
 	ErrVersion    = errors.New("node has another version")
 	ErrNotEmpty   = errors.New("node has children")
 	ErrNoAuth     = errors.New("not permitted")
-	ErrTooLarge   = errors.New("node is too large") // said before anything is sent
+	ErrTooLarge   = errors.New("too large") // said before anything is sent
 	ErrClosed     = errors.New("client is closed")
 )
 
 // MaxNodeBytes is the most that a node's data may have. Servers drop the connection at a megabyte, which looks like a loss.
 const MaxNodeBytes = 512 << 10
+
+// MaxWriteBytes is the most that a write may have, as CheckSize reckons; a larger one has to be several.
+const MaxWriteBytes = 900 << 10
+
+// opBytes is reckoned for what an op has besides its path and data.
+const opBytes = 128
 
 // MaxEphemeralBytes is the most that the paths of the ephemeral nodes of one session may have together. A session with more
 // than about two megabytes takes the whole ensemble down when it ends (ZOOKEEPER-4306).
@@ -109,8 +116,8 @@ func (e *OpError) Unwrap() error { return e.Err }
 type Client interface {
 	// Session returns the present session, and a channel that is closed when that changes.
 	Session() (Session, <-chan struct{})
-	// Lease returns until when the present session lives whatever happens: the time the newest answered request was sent at
-	// plus the timeout. It is the zero time where there is none. It does no I/O.
+	// Lease returns until when nobody can have ended the present session: a timeout from a moment at which the service is
+	// known to have heard of it. It is the zero time where there is none. It does no I/O.
 	Lease() time.Time
 	// Get reads a node. watch is closed when the node changes, appears or vanishes, or when the session ends; it is armed
 	// too where the error is ErrNoNode, and nil on other errors and where no watch is asked for.
@@ -121,4 +128,19 @@ type Client interface {
 	Write(ctx context.Context, ops ...Op) (paths []string, err error)
 	// Close ends the session, so that its ephemeral nodes go at once.
 	Close() error
+}
+
+// CheckSize returns ErrTooLarge for what servers would answer by dropping the connection.
+func CheckSize(ops []Op) error {
+	total := 0
+	for i, op := range ops {
+		if len(op.Data) > MaxNodeBytes {
+			return &OpError{Op: i, Err: fmt.Errorf("%w: %d bytes, %d are possible", ErrTooLarge, len(op.Data), MaxNodeBytes)}
+		}
+		total += opBytes + len(op.Path) + len(op.Data)
+	}
+	if total > MaxWriteBytes {
+		return fmt.Errorf("%w: %d ops have %d bytes, %d are possible in one write", ErrTooLarge, len(ops), total, MaxWriteBytes)
+	}
+	return nil
 }

@@ -102,10 +102,8 @@ func (c *Client) Write(ctx context.Context, ops ...coord.Op) ([]string, error) {
 	if len(ops) == 0 {
 		return nil, errors.New("write: no ops")
 	}
-	for i, op := range ops {
-		if len(op.Data) > coord.MaxNodeBytes {
-			return nil, fmt.Errorf("write %s: %d bytes: %w", op.Path, len(op.Data), &coord.OpError{Op: i, Err: coord.ErrTooLarge})
-		}
+	if err := coord.CheckSize(ops); err != nil {
+		return nil, fmt.Errorf("write %s: %w", ops[len(ops)-1].Path, err)
 	}
 	var paths []string // by a call that gave up it is not read
 	err := c.call(ctx, true, func() error {
