@@ -74,7 +74,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	}
 }
 
-// complaints names the imports of one package that go against the arrows. Its tests may also use the tools of e2e.
+// complaints names the imports of one package that go against the arrows. Its tests may also use the tools of e2e, and
+// what stands in for a service in tests.
 func complaints(p listed, arrows map[string][]string) []string {
 	var out []string
 	_, entered := arrows[p.Path]
@@ -87,7 +88,7 @@ func complaints(p listed, arrows map[string][]string) []string {
 		}
 	}
 	for _, imported := range p.TestImports {
-		if to := inModule(imported); to != "" && to != p.Path && !isTool(to) && !allowed(arrows, p.Path, to) {
+		if to := inModule(imported); to != "" && to != p.Path && !isTool(to) && !isDouble(to) && !allowed(arrows, p.Path, to) {
 			out = append(out, "a test of "+p.Path+" must not import "+to)
 		}
 	}
@@ -103,6 +104,11 @@ func allowed(arrows map[string][]string, from, to string) bool {
 }
 
 func isTool(path string) bool { return path == "e2e" || strings.HasPrefix(path, "e2e/") }
+
+// isDouble says whether a package is for tests alone.
+func isDouble(path string) bool {
+	return path == "pkg/ownership/coord/fake" || path == "pkg/ownership/coord/coordtest"
+}
 
 // inModule returns the path within this module, or "" for what comes from elsewhere.
 func inModule(path string) string {
@@ -185,6 +191,9 @@ func TestComplaints(t *testing.T) {
 		{"a test goes up", listed{Path: "pkg/batch", TestImports: []string{"tributary/pkg/kafka"}}, "a test of pkg/batch must not import pkg/kafka"},
 		{"a test imports its own package", listed{Path: "pkg/batch", TestImports: []string{"tributary/pkg/batch"}}, ""},
 		{"a test uses real brokers", listed{Path: "pkg/kafka", TestImports: []string{"tributary/e2e/kafka"}}, ""},
+		{"a test uses a fake", listed{Path: "pkg/ownership/pool", TestImports: []string{"tributary/pkg/ownership/coord/fake"}}, ""},
+		{"the program uses a fake", listed{Path: "pkg/ownership/pool", Imports: []string{"tributary/pkg/ownership/coord/fake"}},
+			"pkg/ownership/pool must not import pkg/ownership/coord/fake"},
 		{"the program uses test tools", listed{Path: "pkg/kafka", Imports: []string{"tributary/e2e/kafka"}}, "pkg/kafka must not import e2e/kafka"},
 		{"e2e reaches into the program", listed{Path: "e2e/load", Imports: []string{"tributary/pkg/batch"}}, "e2e/load must not import pkg/batch"},
 		{"an e2e test reaches into the program", listed{Path: "e2e", TestImports: []string{"tributary/pkg/app"}}, "a test of e2e must not import pkg/app"},
