@@ -38,6 +38,8 @@ func newRoot() *cobra.Command {
   mirror status                      how far behind is what, and why
   mirror events                      what happened
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
+  mirror owners region-home          which member of a pool mirrors what
+  mirror drain region-home           hand everything over to the other members
   mirror verify edge-region          prove that the destination has it all
   mirror parked list                 what could not be copied and was put aside`,
 		SilenceUsage:  true,
@@ -47,7 +49,8 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newEvents(&path), newSkip(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
+		newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	return root
 }
 

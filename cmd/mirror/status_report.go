@@ -24,6 +24,7 @@ type linkStatus struct {
 	State     string        `json:"state"`
 	Guarantee string        `json:"guarantee"`
 	Problem   string        `json:"problem"`
+	Pool      *poolStatus   `json:"pool"` // nil where this mirror has all topics
 	Topics    []topicStatus `json:"topics"`
 }
 
@@ -53,7 +54,7 @@ type partitionStatus struct {
 
 // states are in the order of urgency, the worst first. One that is not known here counts as worst: it is new, and
 // hiding it would be wrong.
-var states = []string{"halted", "unowned", "waiting", "starting", "throttled", "paused", "copying", "caught_up"}
+var states = []string{"halted", "unowned", "waiting", "starting", "throttled", "paused", "copying", "caught_up", elsewhere}
 
 func urgency(state string) int { return slices.Index(states, state) }
 
@@ -99,7 +100,10 @@ func (r *statusReport) render(now time.Time, color bool) string {
 		line++
 	}
 	if len(rows) == 0 {
-		out.WriteString("no topic is mirrored yet\n")
+		out.WriteString("no topic is mirrored here\n")
+	}
+	for _, link := range r.Links {
+		out.WriteString(link.poolLines(now))
 	}
 	said := map[string]bool{"": true}
 	for _, row := range rows {
@@ -115,7 +119,9 @@ func (r *statusReport) rows(now time.Time) []row {
 	var rows []row
 	for _, link := range r.Links {
 		for _, topic := range link.Topics {
-			rows = append(rows, newRow(link, topic, now))
+			if topic.State != elsewhere {
+				rows = append(rows, newRow(link, topic, now))
+			}
 		}
 		if len(link.Topics) == 0 {
 			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, cmp.Or(clean(link.Problem), "no topic matches yet")}

@@ -118,7 +118,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			d.decode(value, v.Field(i), at)
 			return
 		}
-		d.problems.add(key.Line, at, "unknown key%s", didYouMean(key.Value, known))
+		d.problems.add(key.Line, at, "unknown key%s", DidYouMean(key.Value, known))
 	})
 }
 

@@ -5,8 +5,8 @@ import "strings"
 // maxSuggested bounds the length of a word a suggestion is looked for, so that hostile input costs nothing.
 const maxSuggested = 64
 
-// didYouMean returns "; did you mean x?" for the known word closest to the given one, or "" when none is close.
-func didYouMean(word string, known []string) string {
+// DidYouMean returns "; did you mean x?" for the known word closest to the given one, or "" when none is close.
+func DidYouMean(word string, known []string) string {
 	if best := closest(word, known); best != "" {
 		return "; did you mean " + best + "?"
 	}

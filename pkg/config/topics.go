@@ -142,7 +142,7 @@ func checkTemplate(template string) error {
 		name, _, _ := strings.Cut(rest[i+1:], "}")
 		known := []string{"{topic}", "{from}", "{link}"}
 		return fmt.Errorf("%s has the unknown placeholder %s%s (%s)", shorten(template), shorten("{"+name+"}"),
-			didYouMean("{"+name+"}", known), strings.Join(known, ", "))
+			DidYouMean("{"+name+"}", known), strings.Join(known, ", "))
 	}
 	if !isName(rest) {
 		return fmt.Errorf("%s does not make legal topic names: letters, digits, '.', '_', '-' and placeholders", shorten(template))

@@ -144,7 +144,7 @@ func (k *checker) oneOf(path, word string, known ...string) {
 		k.add(path, "is missing; use %s", strings.Join(known, ", "))
 		return
 	}
-	k.add(path, "%s is not known%s (%s)", shorten(word), didYouMean(word, known), strings.Join(known, ", "))
+	k.add(path, "%s is not known%s (%s)", shorten(word), DidYouMean(word, known), strings.Join(known, ", "))
 }
 
 // isName accepts what Kafka accepts in a name, except "." and "..".

@@ -52,7 +52,7 @@ func (k *checker) ends(path string, link Link, clusters []string, same map[strin
 		if end.name == "" {
 			k.add(path+"."+end.key, "is missing; name a cluster")
 		} else if !slices.Contains(clusters, end.name) {
-			k.add(path+"."+end.key, "there is no cluster %s%s", shorten(end.name), didYouMean(end.name, clusters))
+			k.add(path+"."+end.key, "there is no cluster %s%s", shorten(end.name), DidYouMean(end.name, clusters))
 		}
 	}
 	switch {
