@@ -55,7 +55,8 @@ type Member struct {
 	Zone     string  // may be empty
 	Capacity float64 // share of the load beside the others', commonly 1; what is not positive and finite counts as 1
 	Draining bool    // everything is to leave it
-	Stuck    map[Unit]bool
+	// Stuck are its units with which it makes no progress though there is something to mirror.
+	Stuck map[Unit]bool
 }
 
 // Seat says who mirrors a unit, by the names of members. Owner is empty in no plan of Next; Standby is where there is
@@ -81,18 +82,21 @@ type Arrival struct {
 	At       time.Time
 }
 
-// Shun says that a member made no progress, and gets no unit, or not this one, for a while.
+// Shun says that a member makes no progress with a unit. Once the unit has moved away, it does not come back for a while.
 type Shun struct {
 	Member string
-	Unit   Unit // the zero Unit: every unit
-	Until  time.Time
+	Unit   Unit      // the zero Unit: the member makes hardly any progress at all, and gets no unit whatever
+	Since  time.Time // when that was planned with first
+	Until  time.Time // zero as long as the member still has what it makes no progress with
 }
 
 // Equal says whether both plans say and remember the same.
 func (p Plan) Equal(q Plan) bool {
 	return maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) &&
 		maps.EqualFunc(p.Arrivals, q.Arrivals, func(a, b Arrival) bool { return a.Instance == b.Instance && a.At.Equal(b.At) }) &&
-		slices.EqualFunc(p.Shuns, q.Shuns, func(a, b Shun) bool { return a.Member == b.Member && a.Unit == b.Unit && a.Until.Equal(b.Until) })
+		slices.EqualFunc(p.Shuns, q.Shuns, func(a, b Shun) bool {
+			return a.Member == b.Member && a.Unit == b.Unit && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
+		})
 }
 
 // Input is what a plan follows from.

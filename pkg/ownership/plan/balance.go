@@ -1,0 +1,61 @@
+package plan
+
+const (
+	// Owners are evened out when one is off by more than startOff of its share, and then until none is by more than stopOff.
+	startOff = 0.10
+	stopOff  = 0.05
+
+	// At most moveShare of the units move in a round, but at least minMoves, and more where a member was added that should
+	// have its share after some rounds: a fraction of what is in the wrong place.
+	moveShare  = 0.05
+	minMoves   = 2
+	evenRounds = 6
+
+	// Standbys cost nothing to move.
+	startOffStandby = 0.05
+	stopOffStandby  = 0.02
+)
+
+// balance evens out what members own.
+func (r *round) balance() {
+	l := leveller{start: startOff, stop: stopOff, bins: make([]bin, len(r.members))}
+	for i, m := range r.members {
+		l.bins[i] = bin{capacity: m.capacity, takes: !m.Draining && !m.damped && !m.shunned}
+		if m.Draining {
+			l.bins[i].capacity = 0
+		}
+	}
+	var movable []*unit
+	for i := range r.units {
+		switch u := &r.units[i]; {
+		case u.owner == nobody:
+		case u.pinned:
+			l.bins[u.owner].base += u.weight
+		default:
+			movable = append(movable, u)
+			l.items = append(l.items, item{u.weight, u.owner})
+		}
+	}
+	l.allowed = func(item, bin int) bool { return !r.shunnedBy(bin, movable[item].Unit) }
+	l.limit = func(share float64) int {
+		n := float64(len(r.units))
+		return max(minMoves, ceil(n*moveShare), ceil(n*share/evenRounds))
+	}
+	l.run()
+	for i, u := range movable {
+		if to := l.items[i].in; to != u.owner {
+			if u.standby == to {
+				u.standby = nobody
+			}
+			r.give(u, to)
+		}
+	}
+}
+
+func ceil(x float64) int {
+	n := int(x)
+	if float64(n) < x {
+		n++
+	}
+	return n
+}
