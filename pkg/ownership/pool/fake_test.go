@@ -1,0 +1,264 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tributary/pkg/mirror"
+	"tributary/pkg/ownership/coord/fake"
+)
+
+const timeout = 6 * time.Second
+
+// region is a pool under test: members on one ensemble, in one synctest bubble.
+type region struct {
+	t        *testing.T
+	ensemble *fake.Ensemble
+	peers    *wires
+	topics   map[string]int
+	actors   []*actor
+	started  int
+	evict    bool
+}
+
+// actor is a process: a member, and a link that does what links do.
+type actor struct {
+	*Pool
+	client  *fake.Client
+	name    string
+	stop    context.CancelFunc
+	ended   chan error
+	mu      sync.Mutex
+	keeps   bool // it does not release what is leaving
+	release int
+}
+
+func newRegion(t *testing.T, topics int) *region {
+	r := &region{t: t, ensemble: fake.New(), topics: map[string]int{}, evict: true}
+	r.peers = &wires{of: map[string]*wire{}}
+	for i := range topics {
+		r.topics[fmt.Sprintf("topic-%03d", i)] = 4
+	}
+	return r
+}
+
+// start starts a process for an instance.
+func (r *region) start(instance string) *actor {
+	r.t.Helper()
+	r.started++
+	c := r.ensemble.Client(timeout)
+	w := r.peers.add(instance)
+	p, err := New(Config{Link: "eu", Root: "/mirror/eu", Instance: instance, Zone: "zone-" + instance, Capacity: 1, PeerAddress: fmt.Sprintf("host:%d", r.started), Evict: r.evict},
+		c, w, slog.New(slog.NewTextHandler(testWriter{r.t, instance}, nil)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &actor{Pool: p, client: c, name: instance, stop: cancel, ended: make(chan error, 1)}
+	r.actors = append(r.actors, a)
+	p.Offer(r.topics)
+	go func() { a.ended <- p.Run(ctx) }()
+	go a.link(ctx)
+	return a
+}
+
+// link releases what is leaving.
+func (a *actor) link(ctx context.Context) {
+	for {
+		changed := a.Changed()
+		for _, t := range a.tenures() {
+			a.mu.Lock()
+			keeps := a.keeps
+			a.mu.Unlock()
+			if t.Leaving && !keeps {
+				a.Release(t, true)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+func (a *actor) tenures() []mirror.Tenure {
+	h := a.held.Load()
+	return slices.Collect(maps.Values(h.tenures))
+}
+
+// quit ends a process as SIGTERM does.
+func (r *region) quit(a *actor) {
+	for _, t := range a.tenures() {
+		a.Release(t, true)
+	}
+	a.stop()
+	if err := <-a.ended; err != nil {
+		r.t.Error(err)
+	}
+	r.remove(a)
+	r.peers.remove(a.Pool)
+}
+
+// kill ends a process as SIGKILL does. With seen its peers learn so.
+func (r *region) kill(a *actor, seen bool) {
+	name := a.incarnation()
+	a.client.Kill()
+	a.stop()
+	<-a.ended
+	r.remove(a)
+	r.peers.remove(a.Pool)
+	if seen {
+		r.peers.tell(name)
+	}
+}
+
+func (r *region) remove(a *actor) {
+	r.actors = slices.DeleteFunc(r.actors, func(b *actor) bool { return a == b })
+}
+
+// end ends all processes.
+func (r *region) end() {
+	for _, a := range slices.Clone(r.actors) {
+		r.kill(a, false)
+	}
+}
+
+// owners returns who validly has each unit, and fails where two have.
+func (r *region) owners() map[string]string {
+	r.t.Helper()
+	owners := map[string]string{}
+	for _, a := range r.actors {
+		for _, t := range a.tenures() {
+			if !a.Valid(t) {
+				continue
+			}
+			for p := range 4 {
+				if !t.Has(int32(p)) {
+					continue
+				}
+				key := fmt.Sprintf("%s/%d", t.Topic, p)
+				if was := owners[key]; was != "" {
+					r.t.Fatalf("%s has two owners: %s and %s", key, was, a.name)
+				}
+				owners[key] = a.name
+			}
+		}
+	}
+	return owners
+}
+
+// await waits until every topic has an owner, and returns how many each has.
+func (r *region) await(within time.Duration) map[string]int {
+	r.t.Helper()
+	begun := time.Now()
+	for {
+		synctest.Wait()
+		owners := r.owners()
+		if len(owners) == 4*len(r.topics) {
+			n := map[string]int{}
+			for _, name := range owners {
+				n[name]++
+			}
+			for name := range n {
+				n[name] /= 4
+			}
+			return n
+		}
+		if time.Since(begun) > within {
+			r.dump()
+			r.t.Fatalf("after %v %d of %d partitions have owners", within, len(owners), 4*len(r.topics))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (r *region) dump() {
+	for _, a := range r.actors {
+		v := a.View()
+		why := map[string]int{}
+		for _, u := range v.Unowned {
+			why[u.Why]++
+		}
+		r.t.Logf("%s: %v, incarnation %s, leader %s, %d members, %d units, unowned %v, problems %q", a.name, v.Phase, v.Incarnation, v.Leader, len(v.Members), len(v.Units), why, v.Problems)
+	}
+	for _, path := range []string{"/mirror/eu/members", "/mirror/eu/topics"} {
+		r.t.Logf("%s: %s", path, some(r.ensemble.Names(path)))
+	}
+}
+
+// wires are the peer streams of all members.
+type wires struct {
+	mu sync.Mutex
+	of map[string]*wire
+}
+
+type wire struct {
+	all   *wires
+	dead  chan string
+	mu    sync.Mutex
+	peers map[string]string
+}
+
+func (ws *wires) add(instance string) *wire {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w := &wire{all: ws, dead: make(chan string, 100)}
+	ws.of[fmt.Sprintf("%s-%d", instance, len(ws.of))] = w
+	return w
+}
+
+func (ws *wires) remove(p *Pool) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	maps.DeleteFunc(ws.of, func(_ string, w *wire) bool { return w == p.peers })
+}
+
+// tell lets all know of a death who hold a stream to the dead.
+func (ws *wires) tell(name string) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for _, w := range ws.of {
+		w.mu.Lock()
+		if w.peers[name] != "" {
+			w.dead <- name
+		}
+		w.mu.Unlock()
+	}
+}
+
+func (w *wire) Set(_ string, peers map[string]string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.peers = peers
+}
+func (w *wire) Dead() <-chan string { return w.dead }
+func (w *wire) Streams() map[string]Stream {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string]Stream{}
+	for name := range w.peers {
+		all[name] = StreamOpen
+	}
+	return all
+}
+
+type testWriter struct {
+	t    *testing.T
+	name string
+}
+
+func (w testWriter) Write(line []byte) (int, error) {
+	if testing.Verbose() {
+		w.t.Logf("%s %s", w.name, strings.TrimSpace(string(line)))
+	}
+	return len(line), nil
+}

@@ -1,0 +1,299 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"tributary/pkg/ownership/coord"
+	"tributary/pkg/ownership/plan"
+	"tributary/pkg/ownership/znode"
+)
+
+// planView is the plan's node as it was read.
+type planView struct {
+	stale   bool
+	reading bool
+	watched bool
+	due     time.Time
+
+	known   bool // it was read
+	plan    plan.Plan
+	names   map[string]bool // members in it
+	version int32           // -1: there is no node
+	err     error           // of its content
+	at      uint64          // when it was read
+}
+
+// lead is what the leader keeps.
+type lead struct {
+	due     time.Time
+	since   time.Time // when this member began to lead; zero: it does not
+	writing bool
+	failed  int
+	load    map[plan.Unit]float64 // smoothed
+	stuck   map[string]map[plan.Unit]bool
+	sampled time.Time
+}
+
+// How long the leader waits for what may come together with what makes a new plan due.
+const (
+	planEvery     = 10 * time.Second
+	planFirst     = time.Second // for other members to show up, where there is no plan at all
+	planAfterJoin = 200 * time.Millisecond
+	planAfterWish = 20 * time.Millisecond
+	planAfterTake = time.Second // the standbys take over by the former plan
+	loadShare     = 0.15        // of a new measurement, in a smoothed one: a minute's worth
+)
+
+// planSoon makes a plan due.
+func (m *member) planSoon(within time.Duration) {
+	if at := time.Now().Add(within); m.life.lead.due.IsZero() || at.Before(m.life.lead.due) {
+		m.life.lead.due = at
+	}
+}
+
+// planAfterDeath makes a plan due: at once if some unit has nobody left who would take it.
+func (m *member) planAfterDeath() {
+	for _, seat := range m.life.plan.plan.Seats {
+		if m.heir(seat) == "" {
+			m.planSoon(0)
+			return
+		}
+	}
+	m.planSoon(planAfterTake)
+}
+
+// offerChanged tells the others and plans again.
+func (m *member) offerChanged() {
+	m.life.report.due = time.Time{}
+	m.planSoon(planAfterJoin)
+}
+
+// refreshPlan reads the plan where it may have changed.
+func (m *member) refreshPlan() {
+	p := &m.life.plan
+	if !p.stale || p.reading || !m.ripe(p.due) {
+		return
+	}
+	p.stale, p.reading = false, true
+	watched := !p.watched
+	m.do(func(ctx context.Context) func() {
+		n, watch, err := m.client.Get(ctx, m.paths.Plan(), watched)
+		return func() {
+			p.reading = false
+			if watch != nil {
+				p.watched = true
+				m.watch(watch, func() { p.watched, p.stale = false, true })
+			}
+			m.planRead(n, err)
+		}
+	})
+}
+
+func (m *member) planRead(n coord.Node, err error) {
+	p := &m.life.plan
+	missing := errors.Is(err, coord.ErrNoNode)
+	if err != nil && !missing {
+		m.trouble("read the plan", err)
+		p.stale, p.due = true, time.Now().Add(retryMin)
+		return
+	}
+	m.trouble("read the plan", nil)
+	was := *p
+	p.known, p.version, p.err = true, n.Version, nil
+	if missing {
+		p.version, n.Data = -1, nil
+	}
+	p.at = m.life.tick()
+	m.life.members.stale, m.life.owners.stale = true, true
+	decoded, err := znode.DecodePlan(n.Data)
+	if err != nil {
+		p.err = err
+		m.problems.set("plan", fmt.Sprintf("%s cannot be read, and nothing moves until it is: %v", m.paths.Plan(), err))
+	} else {
+		m.problems.set("plan", "")
+		p.plan, p.names = decoded, namesOf(decoded)
+	}
+	if missing || err != nil || !was.known {
+		m.planSoon(planAfterWish)
+	}
+}
+
+func namesOf(p plan.Plan) map[string]bool {
+	names := map[string]bool{}
+	for _, s := range p.Seats {
+		names[s.Owner], names[s.Standby] = true, true
+	}
+	return names
+}
+
+// refreshShapes lists the terms once for every plan: units of another shape may have had owners before.
+func (m *member) refreshShapes() {
+	l := m.life
+	if l.shaping || !l.plan.known || l.shapesAt > l.plan.at {
+		return
+	}
+	l.shaping = true
+	asked := l.tick()
+	m.do(func(ctx context.Context) func() {
+		names, _, err := m.client.Children(ctx, m.paths.Terms(), false)
+		return func() {
+			l.shaping = false
+			m.trouble("list "+m.paths.Terms(), err)
+			if err == nil {
+				l.shapesAt, l.shapes = asked, partsOf(names)
+			}
+		}
+	})
+}
+
+// shapesOf lists the other units that have partitions in common with one, of those that have terms.
+func (m *member) shapesOf(u plan.Unit) []plan.Unit {
+	var all []plan.Unit
+	if u.Of > 1 {
+		all = append(all, plan.Unit{Topic: u.Topic, Of: 1})
+	}
+	for _, name := range m.life.shapes[u.Topic] {
+		if v, err := znode.ParseUnit(name); err == nil && v != u && v.Overlaps(u) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// plan makes the next plan and writes it, if this member leads and it is time.
+func (m *member) plan() {
+	l := m.life
+	if !m.leads() {
+		l.lead = lead{}
+		return
+	}
+	if l.lead.since.IsZero() {
+		l.lead.since = time.Now()
+		l.reports.stale = true
+		m.planSoon(planAfterJoin)
+		m.log.Info("leading the pool")
+	}
+	p := &l.plan
+	if l.lead.writing || !m.ripe(l.lead.due) || !p.known || p.stale || p.reading || !l.members.complete() || !l.reports.complete() || !l.pins.complete() {
+		return
+	}
+	if p.version < 0 && !m.ripe(l.lead.since.Add(planFirst)) {
+		return
+	}
+	l.lead.due = time.Now().Add(planEvery)
+	m.wakeAt(l.lead.due)
+	topics := m.offers()
+	if errors.Is(p.err, znode.ErrFormat) || topics == nil {
+		return // a newer member's, or nobody knows what there is to plan
+	}
+	m.sample()
+	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: p.plan})
+}
+
+// offers are all topics that somebody says are to be mirrored, by the most partitions that anybody sees; nil when this
+// member has not seen the source. Where members see different sources of truth for a while, such as one that is cut off from
+// it, too many are planned rather than too few: a topic without a seat is dropped by its owner.
+func (m *member) offers() map[string]int {
+	if m.offered == nil {
+		return nil
+	}
+	all := maps.Clone(m.offered)
+	for _, e := range m.life.reports.entries {
+		if r, ok := e.content.(znode.Report); ok {
+			for t, n := range r.Topics {
+				all[t] = max(all[t], n)
+			}
+		}
+	}
+	return all
+}
+
+func (m *member) planMembers() []plan.Member {
+	var all []plan.Member
+	for name := range m.life.members.entries {
+		if content, ok := m.memberOf(name); ok {
+			all = append(all, plan.Member{Name: name, Instance: content.Instance, Zone: content.Zone, Capacity: content.Capacity,
+				Draining: content.Draining, Stuck: m.life.lead.stuck[name]})
+		}
+	}
+	return all
+}
+
+func (m *member) pinned() map[string]string {
+	pins := map[string]string{}
+	for topic, e := range m.life.pins.entries {
+		if pin, err := znode.DecodePin(e.node.Data); e.known && err == nil {
+			pins[topic] = pin.Instance
+		}
+	}
+	return pins
+}
+
+// sample smooths what members report. It does so every planEvery, whatever else makes a plan due in between.
+func (m *member) sample() {
+	l := &m.life.lead
+	if l.load == nil {
+		l.load = map[plan.Unit]float64{}
+	}
+	l.stuck = map[string]map[plan.Unit]bool{}
+	late := time.Since(l.sampled) >= planEvery*9/10
+	if late {
+		l.sampled = time.Now()
+	}
+	for name, e := range m.life.reports.entries {
+		r, _ := e.content.(znode.Report)
+		for u, load := range r.Loads {
+			was, ok := l.load[u]
+			if !ok {
+				l.load[u] = load.BytesPerSecond
+			} else if late {
+				l.load[u] = was + loadShare*(load.BytesPerSecond-was)
+			}
+			if load.Stuck {
+				if l.stuck[name] == nil {
+					l.stuck[name] = map[plan.Unit]bool{}
+				}
+				l.stuck[name][u] = true
+			}
+		}
+	}
+	maps.DeleteFunc(l.load, func(u plan.Unit, _ float64) bool {
+		return m.life.plan.plan.Partitions[u.Topic] == 0 && m.offered[u.Topic] == 0
+	})
+}
+
+// writePlan writes the plan that follows, if it is another.
+func (m *member) writePlan(in plan.Input) {
+	l := m.life
+	l.lead.writing = true
+	version, garbage, guard := l.plan.version, l.plan.err != nil, m.guard()
+	m.do(func(ctx context.Context) func() {
+		next := plan.Next(in)
+		if !garbage && version >= 0 && next.Equal(in.Current) {
+			return func() { l.lead.writing = false }
+		}
+		data, err := znode.EncodePlan(next)
+		op := coord.Op{Kind: coord.OpSet, Path: m.paths.Plan(), Data: data, Version: version}
+		if version < 0 {
+			op.Kind = coord.OpCreate
+		}
+		if err == nil {
+			_, err = m.client.Write(ctx, guard, op)
+		}
+		return func() {
+			l.lead.writing = false
+			l.plan.stale = true
+			if m.wrote("write the plan", err) == done {
+				l.lead.failed = 0
+				m.log.Info("planned", "members", len(in.Members), "topics", len(in.Topics), "seats", len(next.Seats))
+				return
+			}
+			m.planSoon(backoff(l.lead.failed))
+			l.lead.failed++
+		}
+	})
+}

@@ -1,0 +1,83 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"time"
+
+	"tributary/pkg/ownership/coord"
+	"tributary/pkg/ownership/plan"
+	"tributary/pkg/ownership/znode"
+)
+
+// reporter writes what this member tells the leader.
+type reporter struct {
+	made    bool
+	writing bool
+	due     time.Time
+}
+
+const reportEvery = 10 * time.Second
+
+// reportRead takes the content of a member's report.
+func (m *member) reportRead(name string, e *entry) {
+	was, _ := e.content.(znode.Report)
+	e.content = nil
+	r, err := znode.DecodeReport(e.node.Data)
+	if err != nil {
+		m.trouble("read "+m.paths.Report(name), err)
+		return
+	}
+	m.trouble("read "+m.paths.Report(name), nil)
+	e.content = r
+	if !maps.Equal(was.Topics, r.Topics) {
+		m.planSoon(planAfterJoin)
+	}
+}
+
+// writeReport tells the leader what there is, and what it costs.
+func (m *member) writeReport() {
+	r := &m.life.report
+	if r.writing || m.offered == nil || !m.ripe(r.due) {
+		return
+	}
+	r.writing = true
+	r.due = time.Now().Add(reportEvery)
+	m.wakeAt(r.due)
+	report := znode.Report{Topics: maps.Clone(m.offered), Loads: m.ownLoads()}
+	op := coord.Op{Kind: coord.OpSet, Path: m.paths.Report(m.life.self), Version: coord.AnyVersion}
+	if !r.made {
+		op.Kind, op.Ephemeral = coord.OpCreate, true
+	}
+	guard := m.guard()
+	m.do(func(ctx context.Context) func() {
+		data, err := report.Encode()
+		if err == nil {
+			op.Data = data
+			_, err = m.client.Write(ctx, guard, op)
+		}
+		return func() {
+			r.writing = false
+			exists, missing := errors.Is(err, coord.ErrNodeExists), errors.Is(err, coord.ErrNoNode)
+			if m.wrote("report", err) == done {
+				r.made = true
+				return
+			}
+			r.made = exists || r.made && !missing
+			r.due = time.Now().Add(retryMax)
+		}
+	})
+}
+
+// ownLoads are those of units that this member owns. What is measured wrongly is left out.
+func (m *member) ownLoads() map[plan.Unit]znode.Load {
+	loads := map[plan.Unit]znode.Load{}
+	for _, l := range m.loads {
+		if u := plan.Unit(l.Unit); m.life.tenures[u] != nil && !math.IsNaN(l.BytesPerSecond) && l.BytesPerSecond >= 0 {
+			loads[u] = znode.Load{BytesPerSecond: min(l.BytesPerSecond, 1e15), Stuck: l.Stuck}
+		}
+	}
+	return loads
+}
