@@ -33,7 +33,7 @@ import (
 // Ownership is what static and other forms of ownership give a link.
 type Ownership interface {
 	mirror.Store
-	mirror.Lease
+	mirror.Ownership
 }
 
 // process is one mirror with everything it runs.

@@ -69,8 +69,12 @@ func (s *memSink) Ready(*mirror.Pipeline) {}
 
 func (s *memSink) Kick() { signal(s.kicked) }
 
-func (s *memSink) Limits(context.Context, string) (mirror.Limits, error) {
-	return mirror.Limits{MaxBatchBytes: 1 << 20}, nil
+func (s *memSink) Limits(_ context.Context, topics []string) (map[string]mirror.Limits, error) {
+	found := map[string]mirror.Limits{}
+	for _, topic := range topics {
+		found[topic] = mirror.Limits{MaxBatchBytes: 1 << 20}
+	}
+	return found, nil
 }
 
 func (s *memSink) Ends(_ context.Context, _ string, partitions []int32) ([]mirror.End, error) {
@@ -186,9 +190,6 @@ func (m *memStore) Update(_ context.Context, _, topic string, ids mirror.Identit
 	return nil
 }
 
-// Valid implements mirror.Lease.
-func (m *memStore) Valid() bool { return true }
-
 // rig is a link from a fake cluster to memory.
 type rig struct {
 	t      *testing.T
@@ -226,7 +227,7 @@ func start(t *testing.T, fake *kfake.Cluster, partitions int) *rig {
 	r.source = NewSource(cluster, watcher, r.budget, log)
 	store := &memStore{ids: map[string]mirror.Identities{}}
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "edge", To: "mem", Mapping: mirror.Same, Drain: 2 * time.Second,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, store, store, noEvents{}, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, store, mirror.Alone{}, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup

@@ -86,6 +86,8 @@ func (l *Link) examiner(ctx context.Context) {
 
 // examine settles what p is suspected of, however long the clusters take to answer.
 func (l *Link) examine(ctx context.Context, p *Pipeline) {
+	ctx, cancel := during(ctx, p.tenant.life)
+	defer cancel()
 	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
 		s, at := p.suspected()
 		if s == nil {

@@ -226,7 +226,13 @@ func (s *fakeSink) joiners() []*Pipeline {
 	return list
 }
 
-func (s *fakeSink) Limits(context.Context, string) (Limits, error) { return s.limits, nil }
+func (s *fakeSink) Limits(_ context.Context, topics []string) (map[string]Limits, error) {
+	found := map[string]Limits{}
+	for _, topic := range topics {
+		found[topic] = s.limits
+	}
+	return found, nil
+}
 
 func (s *fakeSink) Ends(_ context.Context, _ string, partitions []int32) ([]End, error) {
 	out := make([]End, len(partitions))
@@ -318,13 +324,14 @@ func (m *memStore) Update(_ context.Context, _, topic string, ids Identities) er
 	return nil
 }
 
-// fakeLease is valid until the test says otherwise.
+// fakeLease is the ownership of everything, valid until the test says otherwise.
 type fakeLease struct {
+	Alone
 	mu   sync.Mutex
 	lost bool
 }
 
-func (l *fakeLease) Valid() bool {
+func (l *fakeLease) Valid(Tenure) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.lost
@@ -334,6 +341,11 @@ func (l *fakeLease) lose(lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = lost
+}
+
+// testTenant is a tenant of topic clicks for pipelines that a test makes itself.
+func testTenant(l *Link) *tenant {
+	return newTenant(context.Background(), &topic{link: l, name: "clicks", dest: "clicks"}, Alone{}.Tenures("clicks")[0])
 }
 
 // fakeEvents keeps what it is told.
@@ -390,7 +402,7 @@ func newBench(t testing.TB, change func(*LinkConfig, *Limits, *protocol.Identity
 		change(&cfg, &limits, &b.id)
 	}
 	b.link = NewLink(cfg, b.source, b.sink, newMemStore(), b.lease, b.events, slog.New(slog.DiscardHandler))
-	b.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: b.link, lease: b.lease, limits: limits}
+	b.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: b.link, tenant: testTenant(b.link), limits: limits}
 	b.intake = NewIntake(b.budget)
 	b.p.begin(b.id, b.id.Begin(protocol.Position{}, false), false)
 	return b

@@ -3,7 +3,10 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/batch"
 	"tributary/pkg/mirror/protocol"
@@ -41,12 +44,16 @@ func (p *Pipeline) foretelling() bool {
 	return p.foretell >= 0 && !p.identity.Foretold(p.foretell)
 }
 
+// foretellAtOnce is of how many topics epochs are stored at a time.
+const foretellAtOnce = 8
+
 // foreteller stores the source leader epochs that pipelines have met, those of a topic together.
 func (l *Link) foreteller(ctx context.Context) {
-	for {
+	var g errgroup.Group
+	g.SetLimit(foretellAtOnce)
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
 		case p := <-l.foretells:
 			met := map[string][]*Pipeline{p.source.Topic: {p}}
 			for range len(l.foretells) {
@@ -54,15 +61,20 @@ func (l *Link) foreteller(ctx context.Context) {
 				met[p.source.Topic] = append(met[p.source.Topic], p)
 			}
 			for topic, list := range met {
-				l.foretellAll(ctx, topic, list)
+				g.Go(func() error { l.foretellAll(ctx, topic, list); return nil })
 			}
 		}
 	}
+	_ = g.Wait() // its functions return nil
 }
 
-// foretellAll stores the epochs that the partitions of one topic wait for, and lets them read on.
+// foretellAll stores the epochs that the partitions of one topic wait for, and lets them read on. Those that are stopped
+// meanwhile wait for nothing.
 func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) {
 	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
+		if list = slices.DeleteFunc(list, (*Pipeline).stopped); len(list) == 0 {
+			return
+		}
 		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
 		err := l.storeEpochs(bounded, topic, list)
 		cancel()

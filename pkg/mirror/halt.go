@@ -81,7 +81,7 @@ func (p *Pipeline) unlock() {
 	p.notes, p.rejoin = nil, false
 	p.mu.Unlock()
 	if rejoin {
-		p.link.sink.Attach(p)
+		p.link.rejoin(p)
 	}
 	for _, e := range notes {
 		p.link.record(e)

@@ -67,10 +67,10 @@ func (h *hold) text() string {
 // askHeld finds out whose transactions hold a topic's partitions back.
 func (l *Link) askHeld(ctx context.Context, t *topic) {
 	var held []int32
-	list := t.pipelines()
-	for i, p := range list {
+	var list []*Pipeline
+	for _, p := range t.pipelines() {
 		if p.unexplained(time.Now()) {
-			held = append(held, int32(i))
+			held, list = append(held, p.source.Partition), append(list, p)
 		}
 	}
 	if len(held) == 0 {
@@ -79,8 +79,8 @@ func (l *Link) askHeld(ctx context.Context, t *topic) {
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	open, err := l.source.OpenTransactions(bounded, t.name, held)
-	for _, partition := range held {
-		list[partition].explain(open[partition], err)
+	for _, p := range list {
+		p.explain(open[p.source.Partition], err)
 	}
 }
 

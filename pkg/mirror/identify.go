@@ -17,13 +17,10 @@ type beginning struct {
 	obstacle
 }
 
-// identify returns where each partition begins, creating the identities that are missing before anything is produced.
-func (t *topic) identify(ctx context.Context, template protocol.Identity, partitions []int32, destPartitions int) ([]beginning, error) {
+// identify returns where each partition begins, creating the identities that are missing before anything is produced. loaded
+// are the positions in the group.
+func (t *topic) identify(ctx context.Context, template protocol.Identity, partitions []int32, destPartitions int, loaded map[TopicPartition]Loaded) ([]beginning, error) {
 	l := t.link
-	loaded, err := l.source.LoadPositions(ctx, l.Group(), map[string][]int32{t.name: partitions})
-	if err != nil {
-		return nil, err
-	}
 	if l.cfg.AtLeastOnce {
 		return t.planPlain(ctx, template, partitions, destPartitions, loaded)
 	}
@@ -155,6 +152,10 @@ func (t *topic) beginning(id *protocol.Identity, saved protocol.Position, found 
 // create gives each of the partitions an identity, with base offsets as the clusters are now.
 func (t *topic) create(ctx context.Context, ids Identities, template protocol.Identity, partitions []int32, destPartitions int) error {
 	l := t.link
+	if err := enter(ctx, l.makes); err != nil {
+		return err
+	}
+	defer exit(l.makes)
 	sources, err := l.source.Offsets(ctx, t.name, partitions, l.cfg.Latest)
 	if err != nil {
 		return err

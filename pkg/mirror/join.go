@@ -12,7 +12,9 @@ type JoinPlan struct {
 	Count    bool              // fold the tail from Position on; else a calm scan is only a wait
 	Position protocol.Position
 	TopicID  string // the destination topic's id as of the identity, "" when unknown
-	flight   uint64
+	// NotBefore is when the grace of a calm scan may begin: until then a former owner may send. The zero time is at once.
+	NotBefore time.Time
+	flight    uint64
 }
 
 // Plan returns what has to be found out. ok is false when the partition does not want to join: it has, it is halted, or
@@ -31,7 +33,11 @@ func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
 		p.link.restart(p)
 		return JoinPlan{}, false
 	}
-	return JoinPlan{p.need, !p.uncounted, p.position, p.identity.DestTopicID, p.flight}, true
+	plan = JoinPlan{Need: p.need, Count: !p.uncounted, Position: p.position, TopicID: p.identity.DestTopicID, flight: p.flight}
+	if p.need == protocol.ScanCalm {
+		plan.NotBefore = p.tenant.quietAt(p.limits.IdleClose)
+	}
+	return plan, true
 }
 
 // Joined completes a plan: tail is what the scan found, nil when the plan asked for none; epoch is the destination

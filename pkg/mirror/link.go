@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,9 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"tributary/pkg/batch"
+	"tributary/pkg/mirror/protocol"
 )
 
 // Mapping says which destination partition a source partition goes to.
@@ -44,17 +42,11 @@ type LinkConfig struct {
 
 // Times of a link.
 const (
-	saveEvery      = time.Second      // positions
-	saveIdleEvery  = time.Hour        // unchanged positions: a group forgets them after offsets.retention.minutes
-	saveTimeout    = 10 * time.Second //
-	tickEvery      = 500 * time.Millisecond
-	limitsEvery    = 5 * time.Minute // destination limits are read again
-	startRetryMin  = 200 * time.Millisecond
-	startRetryMax  = 5 * time.Second
-	startAtOnce    = 8 // topics that are started at a time
-	drainPoll      = 5 * time.Millisecond
-	defaultDrain   = 30 * time.Second
-	startTopicTime = 20 * time.Second
+	saveEvery     = time.Second      // positions
+	saveIdleEvery = time.Hour        // unchanged positions: a group forgets them after offsets.retention.minutes
+	saveTimeout   = 10 * time.Second //
+	tickEvery     = 500 * time.Millisecond
+	limitsEvery   = 5 * time.Minute // destination limits are read again
 )
 
 // Link mirrors the matching topics of one cluster to another.
@@ -63,7 +55,7 @@ type Link struct {
 	source     Source
 	sink       Sink
 	store      Store
-	lease      Lease
+	own        Ownership
 	events     Events
 	log        *slog.Logger
 	codec      batch.Codec
@@ -76,6 +68,15 @@ type Link struct {
 	launched  chan struct{}  // holds one: partitions were started; see watchLoops
 	limitsDue atomic.Bool    // a destination's limit was found to be another than was read
 
+	settings    settings
+	starts      chan struct{} // places of starts under way
+	makes       chan struct{} // the same for starts that make something
+	policyReads *gatherer[string, map[string]Policy]
+	limitReads  *gatherer[string, map[string]Limits]
+	loads       *gatherer[wantedPositions, map[TopicPartition]Loaded]
+	commits     *gatherer[map[TopicPartition]protocol.Position, struct{}]
+	looks       *gatherer[wantedLeads, map[string][]Onward]
+
 	mu       sync.Mutex
 	topics   map[string]*topic // guarded by mu
 	problem  string            // guarded by mu: why no topics are known
@@ -84,14 +85,22 @@ type Link struct {
 	blind    string            // guarded by mu: why it is not seen who else reads the destination, "" when it is
 }
 
-// NewLink returns a link that is not running.
-func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, lease Lease, events Events, log *slog.Logger) *Link {
+// NewLink returns a link that is not running. own says what of the matching topics it mirrors.
+func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownership, events Events, log *slog.Logger) *Link {
 	if cfg.Drain == 0 {
 		cfg.Drain = defaultDrain
 	}
-	return &Link{cfg: cfg, source: source, sink: sink, store: store, lease: lease, events: events, log: log.With("link", cfg.Name),
+	l := &Link{cfg: cfg, source: source, sink: sink, store: store, own: own, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
-		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), topics: map[string]*topic{}}
+		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), topics: map[string]*topic{},
+		settings: settings{policies: map[string]reading[Policy]{}, limits: map[string]reading[Limits]{}},
+		starts:   make(chan struct{}, startAtOnce), makes: make(chan struct{}, makeAtOnce)}
+	l.policyReads = newGatherer(saveTimeout, l.readPolicies)
+	l.limitReads = newGatherer(saveTimeout, l.readLimits)
+	l.loads = newGatherer(saveTimeout, l.loadAll)
+	l.commits = newGatherer(saveTimeout, l.commitAll)
+	l.looks = newGatherer(loopTimeout, l.lookAll)
+	return l
 }
 
 // GroupPrefix is what the groups of all links begin with.
@@ -104,53 +113,20 @@ func (l *Link) atLeastOnce() bool { return l.cfg.AtLeastOnce }
 
 func (l *Link) codeName(code int16) string { return l.sink.CodeName(code) }
 
-// Run mirrors until ctx ends, then drains: it stops reading, waits for what is in flight, and saves the positions.
+// Run mirrors until ctx ends, then drains: it stops reading, waits for what is in flight, saves the positions, and gives
+// back what it has.
 func (l *Link) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	wg.Go(func() { l.saver(work) })
-	wg.Go(func() { l.restarter(work) })
-	wg.Go(func() { l.foreteller(work) })
-	wg.Go(func() { l.parker(work) })
-	wg.Go(func() { l.ticker(work) })
-	wg.Go(func() { l.looker(work) })
-	wg.Go(func() { l.watchPolicies(work) })
-	wg.Go(func() { l.checker(work) })
-	wg.Go(func() { l.examiner(work) })
-	wg.Go(func() { l.watchLoops(work) })
-	l.reconciler(ctx)
+	for _, run := range []func(context.Context){l.saver, l.restarter, l.foreteller, l.parker, l.ticker, l.looker, l.watchPolicies,
+		l.checker, l.examiner, l.watchLoops, l.reporter, l.policyReads.run, l.limitReads.run, l.loads.run, l.commits.run, l.looks.run} {
+		wg.Go(func() { run(work) })
+	}
+	l.reconciler(ctx, work)
 	err := l.drain()
 	cancel()
 	wg.Wait()
 	return errors.Join(err, l.finish())
-}
-
-// reconciler starts what matches and is not running yet, whenever a cluster's topics change.
-func (l *Link) reconciler(ctx context.Context) {
-	retry := startRetryMin
-	for {
-		from, fromChanged, fromErr := l.source.Catalog()
-		to, toChanged, toErr := l.sink.Catalog()
-		var again <-chan time.Time
-		err := errors.Join(fromErr, toErr)
-		if from != nil && to != nil {
-			if startErr := l.reconcile(ctx, from, to); startErr != nil {
-				err = errors.Join(err, startErr)
-				again = time.After(retry)
-				retry = min(2*retry, startRetryMax)
-			} else {
-				retry = startRetryMin
-			}
-		}
-		l.noteProblem(ctx, err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-fromChanged:
-		case <-toChanged:
-		case <-again:
-		}
-	}
 }
 
 // noteProblem keeps the newest reason why topics cannot be started or found, and logs a new one once.
@@ -173,58 +149,6 @@ func (l *Link) note(text *string, err error, message string) {
 	l.mu.Unlock()
 	if changed && now != "" {
 		l.log.Warn(message, "err", now)
-	}
-}
-
-// reconcile compares the topics there are with those running.
-func (l *Link) reconcile(ctx context.Context, from, to *Catalog) error {
-	if from.Cluster != "" && from.Cluster == to.Cluster {
-		return fmt.Errorf("%s and %s are the same cluster, with the id %s; a cluster cannot be mirrored into itself: correct the addresses of one of them", l.cfg.From, l.cfg.To, from.Cluster)
-	}
-	var g errgroup.Group
-	g.SetLimit(startAtOnce)
-	var mu sync.Mutex
-	var failed []error
-	for _, name := range slices.Sorted(maps.Keys(from.Topics)) {
-		if !l.cfg.Match(name) {
-			continue
-		}
-		t, err := l.topic(name)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		t.check(from, to)
-		if t.running() >= from.Topics[name].Partitions {
-			continue
-		}
-		g.Go(func() error {
-			bounded, cancel := context.WithTimeout(ctx, startTopicTime)
-			defer cancel()
-			if err := t.start(bounded, from, to); err != nil {
-				t.fail(err)
-				mu.Lock()
-				defer mu.Unlock()
-				failed = append(failed, fmt.Errorf("start topic %s: %w", name, err))
-				return nil
-			}
-			t.fail(nil)
-			return nil
-		})
-	}
-	_ = g.Wait() // its functions return nil
-	l.checkGone(from)
-	return errors.Join(failed...)
-}
-
-// checkGone marks the partitions of topics that the source does not have any more.
-func (l *Link) checkGone(from *Catalog) {
-	for _, t := range l.all() {
-		if _, ok := from.Topics[t.name]; !ok {
-			for _, p := range t.pipelines() {
-				p.SourceTrouble("topic is gone at " + l.cfg.From + ", or the right to DESCRIBE it")
-			}
-		}
 	}
 }
 
@@ -254,42 +178,41 @@ func (l *Link) all() []*topic {
 	return list
 }
 
-// ticker gives back the memory of partitions that cannot send, and keeps the destination's limits current.
+// ticker gives back the memory of partitions that cannot send, and reads the destination's limits again where they were found
+// to be others.
 func (l *Link) ticker(ctx context.Context) {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
-	limitsAt := time.Now().Add(limitsEvery)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			proofs := false
 			for _, t := range l.all() {
 				for _, p := range t.pipelines() {
 					if p.shed(now) || p.turned() {
-						l.sink.Attach(p)
+						l.rejoin(p)
+					} else if p.wantsProof() {
+						l.sink.Ready(p)
+						proofs = true
 					}
 				}
+				t.calm(now)
 			}
-			if l.limitsDue.Swap(false) || now.After(limitsAt) {
-				limitsAt = now.Add(limitsEvery)
-				l.refreshLimits(ctx)
+			if proofs {
+				l.sink.Kick()
+			}
+			if l.limitsDue.Swap(false) {
+				l.refreshLimits(ctx, 0)
 			}
 		}
 	}
 }
 
-func (l *Link) refreshLimits(ctx context.Context) {
-	for _, t := range l.all() {
-		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
-		limits, err := l.sink.Limits(bounded, t.dest)
-		cancel()
-		if err != nil {
-			l.log.Warn("destination limits not read again", "topic", t.dest, "err", err)
-			continue
-		}
-		for _, p := range t.pipelines() {
-			p.SetLimits(limits)
-		}
-	}
+// wantsProof says that the next batch waits for a proof of ownership, which may be there by now.
+func (p *Pipeline) wantsProof() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unproved && p.active() && p.joined
 }

@@ -31,10 +31,10 @@ func (l *Link) looker(ctx context.Context) {
 
 func (l *Link) look(ctx context.Context, t *topic) {
 	var unseen []int32
-	list := t.pipelines()
-	for i, p := range list {
+	var list []*Pipeline
+	for _, p := range t.pipelines() {
 		if p.unseen(time.Now()) {
-			unseen = append(unseen, int32(i))
+			unseen, list = append(unseen, p.source.Partition), append(list, p)
 		}
 	}
 	if len(unseen) == 0 {
@@ -44,8 +44,7 @@ func (l *Link) look(ctx context.Context, t *topic) {
 	defer cancel()
 	asked := time.Now()
 	ends, err := l.source.Offsets(bounded, t.name, unseen, true)
-	for i, partition := range unseen {
-		p := list[partition]
+	for i, p := range list {
 		if err != nil {
 			p.SourceTrouble(err.Error())
 			continue

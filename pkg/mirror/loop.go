@@ -74,11 +74,11 @@ func (t *topic) claim(ctx context.Context, from, to *Catalog, partitions []int32
 	bounded, cancel := context.WithTimeout(ctx, loopTimeout)
 	defer cancel()
 	if len(positions) > 0 {
-		if err := l.commit(bounded, positions); err != nil {
+		if _, err := l.commits.do(bounded, positions); err != nil {
 			l.noteSave(ctx, err)
 		}
 	}
-	leads, err := l.sink.Onward(bounded, map[string][]int32{t.dest: destPartitions(starts)})
+	leads, err := l.looks.do(bounded, wantedLeads{t.dest, destPartitions(starts)})
 	l.noteBlind(ctx, err)
 	if back := t.backIn(leads[t.dest], from); back != nil {
 		t.block(bounded, *back)
@@ -194,7 +194,7 @@ func (l *Link) lookForLoops(ctx context.Context) {
 		case back != nil:
 			t.block(bounded, *back)
 			l.commitOrNote(bounded, t.positions())
-		case err == nil && t.looped() != "":
+		case err == nil && t.looped() != "" && len(running[t.dest]) > 0:
 			t.unblock(bounded, from, running[t.dest])
 		}
 	}

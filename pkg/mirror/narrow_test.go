@@ -84,7 +84,7 @@ func (d *desk) again() {
 	d.p.stop()
 	at, found := d.source.saved("clicks", 0)
 	d.id = d.store.topics["clicks"].Partitions[0]
-	d.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: d.link, lease: d.lease, limits: d.p.limits}
+	d.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: d.link, tenant: testTenant(d.link), limits: d.p.limits}
 	d.intake = NewIntake(d.budget)
 	for len(d.link.parks) > 0 {
 		<-d.link.parks

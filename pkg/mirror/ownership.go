@@ -41,7 +41,8 @@ type Tenure struct {
 	Term    int64 // grows with every owner of the unit
 	Since   time.Time
 	Before  Predecessor
-	Leaving bool // it is wanted elsewhere: to be drained, saved and released
+	Wait    time.Duration // of PredecessorDead: how much longer than the grace of a calm scan old records wait from Since on
+	Leaving bool          // it is wanted elsewhere: to be drained, saved and released
 }
 
 // Load is what a unit costs its owner.
@@ -63,10 +64,37 @@ type Ownership interface {
 	Changed() <-chan struct{}
 	// Valid says whether the tenure holds at this very instant. It reads a clock and does no I/O.
 	Valid(t Tenure) bool
-	// Release gives a unit back. With drained, all that was sent of it is answered, and its positions are saved.
+	// Release gives a unit back. With drained, all that was sent of it is answered, and its positions are saved. It may be
+	// called for a tenure that is lost already, and again while Tenures still has it.
 	Release(t Tenure, drained bool)
 	// Settle says that nothing of any predecessor can arrive any more.
 	Settle(t Tenure)
 	// Report says what the units cost that this process mirrors.
 	Report(loads []Load)
 }
+
+// Alone is the Ownership of a process that mirrors everything by itself, for as long as it runs. Its zero value is ready.
+type Alone struct{}
+
+// Offer implements Ownership.
+func (Alone) Offer(map[string]int) {}
+
+// Tenures implements Ownership: all of every topic.
+func (Alone) Tenures(topic string) []Tenure {
+	return []Tenure{{Unit: Unit{Topic: topic, Of: 1}, Term: 1}}
+}
+
+// Changed implements Ownership.
+func (Alone) Changed() <-chan struct{} { return nil }
+
+// Valid implements Ownership.
+func (Alone) Valid(Tenure) bool { return true }
+
+// Release implements Ownership.
+func (Alone) Release(Tenure, bool) {}
+
+// Settle implements Ownership.
+func (Alone) Settle(Tenure) {}
+
+// Report implements Ownership.
+func (Alone) Report([]Load) {}

@@ -74,6 +74,8 @@ var errSuperseded = errors.New("superseded")
 
 // pass takes a pipeline's culprit through the steps, each until it works.
 func (l *Link) pass(ctx context.Context, p *Pipeline) {
+	ctx, cancel := during(ctx, p.tenant.life)
+	defer cancel()
 	c, at := p.passing()
 	if c == nil {
 		return

@@ -14,12 +14,6 @@ type TopicPartition struct {
 	Partition int32
 }
 
-// Lease says whether this process may act as the owner of a topic at this very instant. Implementations read a clock, do
-// no I/O, and are safe for concurrent use.
-type Lease interface {
-	Valid() bool
-}
-
 // Limits are the destination's, as far as they bear on what may be sent. They may change while running.
 type Limits struct {
 	MaxBatchBytes int           // max.message.bytes of the topic; 0 when unknown
@@ -35,7 +29,7 @@ type Pipeline struct {
 	source TopicPartition // set once
 	dest   TopicPartition // set once
 	link   *Link          // set once
-	lease  Lease          // set once
+	tenant *tenant        // set once: under which it runs
 
 	mu         sync.Mutex
 	cause      Cause  // why it is halted, "" while it is not
@@ -54,6 +48,7 @@ type Pipeline struct {
 	sourceID   [16]byte // of the identity, zero when unknown
 	limits     Limits
 	started    bool
+	over       bool   // it was stopped for good: nothing starts it again
 	turning    bool   // the source is compacted from now on: nothing more is read before it started anew
 	closing    bool   // nothing more is sent
 	generation uint64 // of the fetch position: a response to a fetch of an earlier one is void
@@ -85,6 +80,7 @@ type Pipeline struct {
 	joined     bool   // a produce lane has checked the destination and may take batches
 	tried      bool   // something was sent since the partition was started
 	opening    bool   // no batch went since it joined
+	unproved   bool   // the next batch waits for a proof of ownership
 	need       protocol.Recovery
 	destEpoch  int32 // leader epoch of the destination partition when it joined
 	everJoined bool
@@ -139,11 +135,16 @@ func (p *Pipeline) SourceID() [16]byte {
 	return p.sourceID
 }
 
-// begin sets where the partition stands and lets the lanes work on it.
-func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool) {
+// begin sets where the partition stands and lets the lanes work on it. It returns false when the partition was stopped
+// meanwhile.
+func (p *Pipeline) begin(id protocol.Identity, at protocol.Position, saved bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over {
+		return false
+	}
 	p.startAt(id, at, saved)
+	return true
 }
 
 func (p *Pipeline) startAt(id protocol.Identity, at protocol.Position, saved bool) {
@@ -194,10 +195,17 @@ func (p *Pipeline) rewind(at protocol.Position) {
 func (p *Pipeline) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.started, p.joined = false, false
+	p.started, p.joined, p.over = false, false, true
 	p.window.drop()
 	p.generation++
 	p.flight++
+}
+
+// stopped says that p was stopped for good.
+func (p *Pipeline) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
 }
 
 func (p *Pipeline) active() bool { return p.started && p.cause == "" }

@@ -20,7 +20,7 @@ type Policy struct {
 
 // readPolicy asks for the topic's policy.
 func (t *topic) readPolicy(ctx context.Context) (Policy, error) {
-	policies, err := t.link.source.Policies(ctx, []string{t.name})
+	policies, err := t.link.readPolicies(ctx, []string{t.name})
 	if err != nil {
 		return Policy{}, err
 	}
@@ -35,7 +35,8 @@ func (t *topic) notePolicy(policy Policy) {
 }
 
 // watchPolicies notices a source topic that is compacted from now on, while its partitions are running. Until then gaps of
-// the cleaner are noticed where it matters: what is counted after doubt must be dense.
+// the cleaner are noticed where it matters: what is counted after doubt must be dense. It reads the settings of topics that
+// do not run here too, so that they can be taken over at once.
 func (l *Link) watchPolicies(ctx context.Context) {
 	tick := time.NewTicker(policiesEvery)
 	defer tick.Stop()
@@ -51,15 +52,20 @@ func (l *Link) watchPolicies(ctx context.Context) {
 			l.log.Warn("topic settings of the source not read again", "err", err)
 		}
 		failing = err != nil
+		l.refreshLimits(ctx, limitsEvery)
 	}
 }
 
 func (l *Link) followPolicies(ctx context.Context) error {
-	running := map[string]*topic{}
+	from, _, _ := l.source.Catalog()
+	if from == nil {
+		return nil
+	}
+	known := map[string]*topic{}
 	var names []string
 	for _, t := range l.all() {
-		if t.running() > 0 {
-			running[t.name], names = t, append(names, t.name)
+		if _, exists := from.Topics[t.name]; exists || len(t.pipelines()) > 0 {
+			known[t.name], names = t, append(names, t.name)
 		}
 	}
 	if len(names) == 0 {
@@ -67,9 +73,9 @@ func (l *Link) followPolicies(ctx context.Context) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
-	policies, err := l.source.Policies(bounded, names)
+	policies, err := l.readPolicies(bounded, names)
 	for name, policy := range policies { // of those that could be read
-		t := running[name]
+		t := known[name]
 		t.notePolicy(policy)
 		if !policy.Compacted {
 			continue

@@ -74,8 +74,8 @@ type Sink interface {
 	// Ready says that p may have something to send. Lanes look at it after the next Kick at the latest.
 	Ready(p *Pipeline)
 	Kick()
-	// Limits returns the topic's limits at the destination.
-	Limits(ctx context.Context, topic string) (Limits, error)
+	// Limits returns the topics' limits at the destination. On an error it returns those that could be read.
+	Limits(ctx context.Context, topics []string) (map[string]Limits, error)
 	// Ends asks the leaders; it waits out an election rather than answer with a watermark that may still rise (KIP-207).
 	Ends(ctx context.Context, topic string, partitions []int32) ([]End, error)
 	// TopicID asks for the topic's id, "" where brokers have none.

@@ -241,7 +241,7 @@ func (w *world) begin(saved protocol.Position, found bool) {
 	}
 	w.bench = &bench{t: w.t, link: w.link, budget: w.budget}
 	w.bench.intake = NewIntake(w.bench.budget)
-	w.bench.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: w.link, lease: &fakeLease{},
+	w.bench.p = &Pipeline{source: TopicPartition{"clicks", 0}, dest: TopicPartition{"clicks", 0}, link: w.link, tenant: testTenant(w.link),
 		limits: Limits{MaxBatchBytes: limit, OldAge: testExpiry / 2}}
 	w.open = false
 	w.start(saved, found)

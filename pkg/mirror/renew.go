@@ -54,7 +54,7 @@ func (t *topic) template(ctx context.Context, p *Pipeline, sourceID string) (pro
 	if !ok || int(p.source.Partition) >= source.Partitions {
 		return protocol.Identity{}, fmt.Errorf("%w: %s does not have it any more", ErrUnknownPartition, l.cfg.From)
 	}
-	dest, err := t.prepare(ctx, source.Partitions, to)
+	dest, err := t.prepare(ctx, source, to)
 	if err != nil {
 		return protocol.Identity{}, err
 	}
@@ -62,7 +62,8 @@ func (t *topic) template(ctx context.Context, p *Pipeline, sourceID string) (pro
 	if err != nil {
 		return protocol.Identity{}, err
 	}
-	limits, err := l.sink.Limits(ctx, t.dest)
+	all, err := l.readLimits(ctx, []string{t.dest})
+	limits, err := limitsIn(all, t.dest, err)
 	if err != nil {
 		return protocol.Identity{}, err
 	}

@@ -4,22 +4,29 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tributary/pkg/mirror/protocol"
 )
 
 // restart asks for the partition to be started anew from the store. It is called under the pipeline's lock.
 func (l *Link) restart(p *Pipeline) { l.restarts <- p }
 
+// restartAtOnce is how many partitions are started anew at a time.
+const restartAtOnce = 8
+
 // restarter starts single partitions anew: a compacted source after doubt, or a fenced producer.
 func (l *Link) restarter(ctx context.Context) {
-	for {
+	var g errgroup.Group
+	g.SetLimit(restartAtOnce)
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
 		case p := <-l.restarts:
-			l.startAgain(ctx, p)
+			g.Go(func() error { l.startAgain(ctx, p); return nil })
 		}
 	}
+	_ = g.Wait() // its functions return nil
 }
 
 func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
@@ -28,6 +35,8 @@ func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
 		p.DestTrouble(err.Error()) // cannot be: the topic is running
 		return
 	}
+	ctx, cancel := during(ctx, p.tenant.life)
+	defer cancel()
 	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
 		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
 		err := l.saveOne(bounded, p)
@@ -35,7 +44,7 @@ func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
 			err = t.restart(bounded, p)
 		}
 		cancel()
-		if err == nil {
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		p.DestTrouble(err.Error())

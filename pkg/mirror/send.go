@@ -45,11 +45,12 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 		return Taken{}, step
 	}
 	idle := p.limits.IdleClose > 0 && now.Sub(p.lastAck) > p.limits.IdleClose/2
-	if protocol.NeedsLease(p.run, ages, p.opening, idle) && !p.lease.Valid() {
+	if protocol.NeedsLease(p.run, ages, p.opening, idle) && !p.tenant.valid() {
 		p.trouble("ownership cannot be proven at the moment")
+		p.unproved = true
 		return Taken{}, protocol.Wait
 	}
-	p.opening, p.tried = false, true
+	p.opening, p.tried, p.unproved = false, true, false
 	w.sent++
 	p.sentTo = max(p.sentTo, b.next)
 	b.hold.Retain()

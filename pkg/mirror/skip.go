@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"tributary/pkg/mirror/protocol"
 )
@@ -45,9 +46,9 @@ func (l *Link) skip(ctx context.Context, tp TopicPartition, c Choice) (Skipped, 
 		return Skipped{}, err
 	}
 	done := Skipped{Topic: tp.Topic, Partition: tp.Partition, Cause: h.cause, Loss: place.loss, ResumesAt: place.offset}
-	p.revive(b, h, done, place.passed)
-	l.sink.Attach(p)
-	l.source.Attach(p)
+	if p.revive(b, h, done, place.passed) {
+		l.attach(p)
+	}
 	return done, nil
 }
 
@@ -60,10 +61,11 @@ func (l *Link) pipeline(tp TopicPartition) (*topic, *Pipeline) {
 		return nil, nil
 	}
 	list := t.pipelines()
-	if tp.Partition < 0 || int(tp.Partition) >= len(list) {
+	i, found := slices.BinarySearchFunc(list, tp.Partition, func(p *Pipeline, partition int32) int { return int(p.source.Partition - partition) })
+	if !found {
 		return t, nil
 	}
-	return t, list[tp.Partition]
+	return t, list[i]
 }
 
 // halted is a halted partition as a skip finds it.
@@ -164,10 +166,13 @@ func (h halted) onDestination() bool {
 	return h.cause == CauseDestinationTruncated || h.cause == CauseDestinationRecreated || h.cause == CauseSequenceHole
 }
 
-// revive begins a halted partition anew.
-func (p *Pipeline) revive(b beginning, h halted, done Skipped, passed int64) {
+// revive begins a halted partition anew. It returns false when that was stopped meanwhile: its next owner finds what is stored.
+func (p *Pipeline) revive(b beginning, h halted, done Skipped, passed int64) bool {
 	p.mu.Lock()
 	defer p.unlock()
+	if p.over {
+		return false
+	}
 	if more := done.Loss.Records - h.loss.Records; h.loss.Records >= 0 {
 		p.tally.lose(h.cause, more)
 	}
@@ -182,4 +187,5 @@ func (p *Pipeline) revive(b beginning, h halted, done Skipped, passed int64) {
 	loss := done.Loss
 	p.note(Event{Kind: EventSkipped, Cause: h.cause, Loss: &loss, ResumesAt: done.ResumesAt,
 		Text: fmt.Sprintf("goes on at source offset %d; given up: %s", done.ResumesAt, loss)})
+	return true
 }

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"tributary/pkg/mirror/protocol"
@@ -72,6 +73,9 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 		s.SourceEnd, s.HeldBack = p.sourceEnd, p.hold.high-p.hold.stable
 	}
 	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
+	if s.State != StateHalted && p.waitsForQuiet(now) {
+		s.State, s.Why = StateWaiting, p.tenant.unquiet(p.limits.IdleClose, p.link.cfg.To)
+	}
 	if s.State == StateCaughtUp && p.hold.lasts(now) {
 		s.State, s.Why = StateWaiting, p.hold.text()
 	}
@@ -157,15 +161,52 @@ func (l *Link) Status() LinkStatus {
 		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave}
 	l.mu.Unlock()
 	now := time.Now()
+	var problems problems
 	for _, t := range l.all() {
+		if len(t.held()) == 0 {
+			continue // it is another's
+		}
 		t.mu.Lock()
-		ts := TopicStatus{Topic: t.name, Dest: t.dest, Problem: t.problem, Policy: t.policy, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
+		ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
 		t.mu.Unlock()
+		ts.Problem = t.problem()
+		problems.add(ts)
 		for _, p := range t.pipelines() {
 			ts.Partitions = append(ts.Partitions, p.Status(now))
 			p.addTally(ts.Lost, ts.Skipped)
 		}
 		s.Topics = append(s.Topics, ts)
 	}
+	s.Problem = problems.text(s.Problem)
 	return s
+}
+
+// problems gathers why topics are not all started.
+type problems struct {
+	some []string
+	more int
+}
+
+const problemsShown = 10
+
+func (p *problems) add(t TopicStatus) {
+	switch {
+	case t.Problem == "":
+	case len(p.some) < problemsShown:
+		p.some = append(p.some, fmt.Sprintf("start topic %s: %s", t.Topic, t.Problem))
+	default:
+		p.more++
+	}
+}
+
+// text puts them behind the link's own problem, if it has one.
+func (p *problems) text(own string) string {
+	list := p.some
+	if own != "" {
+		list = append([]string{own}, list...)
+	}
+	if p.more > 0 {
+		list = append(list, fmt.Sprintf("and %d topics more", p.more))
+	}
+	return strings.Join(list, "\n")
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
-
-	"tributary/pkg/mirror/protocol"
 )
 
 // topic is a source topic that a link mirrors.
@@ -16,72 +15,41 @@ type topic struct {
 	dest string // at the destination
 
 	mu      sync.Mutex
-	list    []*Pipeline // guarded by mu; index is the source partition
-	problem string      // guarded by mu: why partitions are missing from list
+	tenants []*tenant   // guarded by mu: what of it this process mirrors
+	list    []*Pipeline // guarded by mu: of all tenants, in order of the source partition; replaced, never changed
 	policy  Policy      // guarded by mu: as read last
 	loop    string      // guarded by mu: who mirrors it back, so that nothing is read; "" nobody
 }
 
-func (t *topic) running() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.list)
-}
-
+// pipelines returns those of the partitions that are mirrored here, in their order.
 func (t *topic) pipelines() []*Pipeline {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]*Pipeline(nil), t.list...)
+	return t.list
 }
 
-func (t *topic) fail(err error) {
+// held returns the tenants that were not lost or given back.
+func (t *topic) held() []*tenant {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.problem = ""
-	if err != nil {
-		t.problem = err.Error()
-	}
+	return slices.DeleteFunc(slices.Clone(t.tenants), func(tn *tenant) bool { return tn.released })
 }
 
-// start starts the partitions that are not running yet: destination, identities, positions, pipelines.
-func (t *topic) start(ctx context.Context, from, to *Catalog) error {
-	l := t.link
-	source := from.Topics[t.name]
-	dest, err := t.prepare(ctx, source.Partitions, to)
-	if err != nil {
-		return err
+// problem says why partitions are missing, "" when none are.
+func (t *topic) problem() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tn := range t.tenants {
+		if tn.problem != "" {
+			return tn.problem
+		}
 	}
-	limits, err := l.sink.Limits(ctx, t.dest)
-	if err != nil {
-		return err
-	}
-	if limits.LogAppendTime {
-		l.log.Warn("timestamps are not kept", "topic", t.name, "dest", t.dest, "why", "the destination topic has message.timestamp.type=LogAppendTime and stamps records itself")
-	}
-	policy, err := t.readPolicy(ctx)
-	if err != nil {
-		return err
-	}
-	template := protocol.Identity{SourceCluster: from.Cluster, SourceTopicID: source.ID, DestCluster: to.Cluster,
-		DestTopic: t.dest, DestTopicID: dest.ID, Compacted: policy.Compacted}
-	var missing []int32
-	for p := t.running(); p < source.Partitions; p++ {
-		missing = append(missing, int32(p))
-	}
-	starts, err := t.identify(ctx, template, missing, dest.Partitions)
-	if err != nil {
-		return err
-	}
-	t.claim(ctx, from, to, missing, starts)
-	for i, p := range missing {
-		t.launch(p, starts[i], limits, from, to)
-	}
-	return nil
+	return ""
 }
 
 // prepare makes sure that the destination topic exists and is large enough.
-func (t *topic) prepare(ctx context.Context, partitions int, to *Catalog) (TopicInfo, error) {
-	l := t.link
+func (t *topic) prepare(ctx context.Context, source TopicInfo, to *Catalog) (TopicInfo, error) {
+	l, partitions := t.link, source.Partitions
 	dest, exists := to.Topics[t.dest]
 	short := l.cfg.Mapping == Same && dest.Partitions < partitions
 	switch {
@@ -91,25 +59,30 @@ func (t *topic) prepare(ctx context.Context, partitions int, to *Catalog) (Topic
 		return dest, fmt.Errorf("topic %s does not exist at %s, and the link has create: false; create it there with at least %d partitions", t.dest, l.cfg.To, partitions)
 	case !l.cfg.Create:
 		return dest, fmt.Errorf("topic %s at %s has %d partitions, %d are needed, and the link has create: false; add partitions there", t.dest, l.cfg.To, dest.Partitions, partitions)
-	case exists:
+	}
+	if err := enter(ctx, l.makes); err != nil {
+		return dest, err
+	}
+	defer exit(l.makes)
+	if exists {
 		if err := l.sink.GrowTopic(ctx, t.dest, partitions); err != nil {
 			return dest, err
 		}
-	default:
-		policy, err := t.readPolicy(ctx)
-		if err != nil {
-			return dest, err
-		}
-		settings := map[string]string{}
-		if policy.Compacted {
-			settings["cleanup.policy"] = "compact"
-		}
-		if l.cfg.Mapping != Same {
-			partitions = -1 // the destination's default: many small sources share the topic
-		}
-		if err := l.sink.CreateTopic(ctx, t.dest, partitions, l.cfg.Replicas, settings); err != nil {
-			return dest, err
-		}
+		return t.await(ctx, partitions)
+	}
+	policy, err := t.readPolicy(ctx)
+	if err != nil {
+		return dest, err
+	}
+	settings := map[string]string{}
+	if policy.Compacted {
+		settings["cleanup.policy"] = "compact"
+	}
+	if l.cfg.Mapping != Same {
+		partitions = -1 // the destination's default: many small sources share the topic
+	}
+	if err := l.sink.CreateTopic(ctx, t.dest, partitions, l.cfg.Replicas, settings); err != nil {
+		return dest, err
 	}
 	return t.await(ctx, partitions)
 }
@@ -131,27 +104,32 @@ func (t *topic) await(ctx context.Context, partitions int) (TopicInfo, error) {
 	}
 }
 
-// launch makes the pipeline and gives it to the lanes, or halts it at once.
-func (t *topic) launch(partition int32, b beginning, limits Limits, from, to *Catalog) {
-	l := t.link
-	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: l, lease: l.lease, limits: limits}
-	t.mu.Lock()
-	t.list = append(t.list, p)
-	p.loop = t.loop
-	t.mu.Unlock()
-	if b.cause == "" {
-		b.obstacle = mismatch(b.id, from, to, t.name)
-	}
-	t.run(p, b)
-}
-
 // run lets the lanes work on p. One that is going to halt joins too, as the destination tells what it has, unless it
 // halts at once.
 func (t *topic) run(p *Pipeline, b beginning) {
-	p.begin(b.id, b.at, b.saved)
+	if !p.begin(b.id, b.at, b.saved) {
+		return
+	}
 	p.obstruct(b.obstacle, b.id)
-	t.link.sink.Attach(p)
-	t.link.source.Attach(p)
+	t.link.attach(p)
+}
+
+// attach gives p to the lanes, unless it was stopped: that takes it from them, before or after.
+func (l *Link) attach(p *Pipeline) {
+	l.sink.Attach(p)
+	l.source.Attach(p)
+	if p.stopped() {
+		l.sink.Detach(p)
+		l.source.Detach(p)
+	}
+}
+
+// rejoin lets p join a produce lane again, with the same care.
+func (l *Link) rejoin(p *Pipeline) {
+	l.sink.Attach(p)
+	if p.stopped() {
+		l.sink.Detach(p)
+	}
 }
 
 // restart starts one partition anew: a new epoch for a compacted source, the identity as it is now for others.
@@ -167,7 +145,12 @@ func (t *topic) restart(ctx context.Context, p *Pipeline) error {
 	t.mu.Lock()
 	template.Compacted = template.Compacted || t.policy.Compacted
 	t.mu.Unlock()
-	starts, err := t.identify(ctx, template, []int32{p.source.Partition}, to.Topics[t.dest].Partitions)
+	partitions := []int32{p.source.Partition}
+	loaded, err := t.link.source.LoadPositions(ctx, t.link.Group(), map[string][]int32{t.name: partitions})
+	if err != nil {
+		return err
+	}
+	starts, err := t.identify(ctx, template, partitions, to.Topics[t.dest].Partitions, loaded)
 	if err != nil {
 		return err
 	}
@@ -175,8 +158,9 @@ func (t *topic) restart(ctx context.Context, p *Pipeline) error {
 	if b.cause == "" {
 		b.obstacle = mismatch(b.id, from, to, t.name)
 	}
-	p.begin(b.id, b.at, b.saved)
-	p.obstruct(b.obstacle, b.id)
-	t.link.sink.Attach(p)
+	if p.begin(b.id, b.at, b.saved) {
+		p.obstruct(b.obstacle, b.id)
+		t.link.rejoin(p)
+	}
 	return nil
 }

@@ -13,12 +13,10 @@ import (
 // Memory keeps identities for the life of one process: for the demo and for tests. Its zero value is ready. Safe for
 // concurrent use.
 type Memory struct {
+	mirror.Alone
 	mu     sync.Mutex
 	topics map[[2]string]mirror.Identities // guarded by mu, by link and topic
 }
-
-// Valid implements mirror.Lease.
-func (m *Memory) Valid() bool { return true }
 
 // Read implements mirror.Store.
 func (m *Memory) Read(_ context.Context, link, topic string) (mirror.Identities, error) {

@@ -20,11 +20,12 @@ import (
 	"tributary/pkg/mirror/protocol"
 )
 
-// Static is static ownership: a locked state directory. It implements mirror.Store and mirror.Lease. Safe for concurrent
-// use.
+// Static is static ownership: a locked state directory. It implements mirror.Store and mirror.Ownership. Safe for
+// concurrent use.
 type Static struct {
-	dir  string
-	lock *os.File
+	mirror.Alone // who holds the lock owns
+	dir          string
+	lock         *os.File
 
 	mu sync.Mutex // one writer at a time
 }
@@ -60,9 +61,6 @@ func OpenStatic(dir string) (*Static, error) {
 
 // Close gives the lock back.
 func (s *Static) Close() error { return s.lock.Close() }
-
-// Valid implements mirror.Lease: who holds the lock owns.
-func (s *Static) Valid() bool { return true }
 
 // file is the form of one topic's identities on disk.
 type file struct {

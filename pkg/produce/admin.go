@@ -63,21 +63,38 @@ func (a admin) TimeBefore(ctx context.Context, tp mirror.TopicPartition, offset 
 }
 
 // Limits implements mirror.Sink.
-func (a admin) Limits(ctx context.Context, topic string) (mirror.Limits, error) {
-	var l mirror.Limits
-	topics, err := a.cluster.TopicConfigs(ctx, []string{topic})
-	if err != nil {
-		return l, fmt.Errorf("read settings of topic %s at %s (needs DESCRIBE_CONFIGS): %w", topic, a.cluster.Name(), err)
-	}
+func (a admin) Limits(ctx context.Context, topics []string) (map[string]mirror.Limits, error) {
 	broker, err := a.cluster.BrokerConfig(ctx)
 	if err != nil {
-		return l, fmt.Errorf("read broker settings at %s (needs DESCRIBE_CONFIGS on the cluster): %w", a.cluster.Name(), err)
+		return nil, fmt.Errorf("read broker settings at %s (needs DESCRIBE_CONFIGS on the cluster): %w", a.cluster.Name(), err)
 	}
-	settings := topics[topic]
-	if l.MaxBatchBytes, err = number(settings["max.message.bytes"], 0); err != nil {
-		return l, fmt.Errorf("read max.message.bytes of topic %s: %w", topic, err)
+	settings, err := a.cluster.TopicConfigs(ctx, topics, maxMessageBytes, timestampType)
+	if err != nil {
+		err = fmt.Errorf("read settings of topics at %s (needs DESCRIBE_CONFIGS): %w", a.cluster.Name(), err)
 	}
-	l.LogAppendTime = settings["message.timestamp.type"] == "LogAppendTime"
+	limits := make(map[string]mirror.Limits, len(settings))
+	for topic, s := range settings {
+		l, wrong := limitsOf(s, broker)
+		if wrong != nil {
+			err = errors.Join(err, fmt.Errorf("settings of topic %s at %s: %w", topic, a.cluster.Name(), wrong))
+			continue
+		}
+		limits[topic] = l
+	}
+	return limits, err
+}
+
+// The settings that bear on what may be sent.
+const (
+	maxMessageBytes = "max.message.bytes"
+	timestampType   = "message.timestamp.type"
+)
+
+func limitsOf(settings, broker map[string]string) (l mirror.Limits, err error) {
+	if l.MaxBatchBytes, err = number(settings[maxMessageBytes], 0); err != nil {
+		return l, fmt.Errorf("read %s: %w", maxMessageBytes, err)
+	}
+	l.LogAppendTime = settings[timestampType] == "LogAppendTime"
 	if l.IdleClose, err = millis(broker, "connections.max.idle.ms", defaultIdleClose); err != nil {
 		return l, err
 	}

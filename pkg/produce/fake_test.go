@@ -222,9 +222,6 @@ func (m *memStore) Update(_ context.Context, _, topic string, ids mirror.Identit
 	return nil
 }
 
-// Valid implements mirror.Lease.
-func (m *memStore) Valid() bool { return true }
-
 // rig is a link from memory to a fake cluster.
 type rig struct {
 	t      *testing.T
@@ -266,7 +263,7 @@ func (r *rig) start(mapping mirror.Mapping) {
 	watcher := catalog.NewWatcher(cluster, log)
 	r.sink = NewSink(cluster, watcher, log)
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Replicas: -1,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, r.store, noEvents{}, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, mirror.Alone{}, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup

@@ -69,6 +69,8 @@ func (l *lane) takeJoiners() (quick, slow []*joiner) {
 		case !ok:
 			l.ready(e) // it may have joined already
 		case e.lane.Load() != l:
+		case plan.NotBefore.After(time.Now()):
+			l.lookLater(e, plan.NotBefore, true)
 		case plan.Need == protocol.ScanCalm:
 			slow = append(slow, &joiner{e: e, plan: plan})
 		default:

@@ -1,0 +1,68 @@
+package mirror
+
+import (
+	"fmt"
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+const (
+	// unknownIdleClose is for how long a silent owner's connections are taken to stay open where the destination does not tell
+	// its connections.max.idle.ms: Kafka's default.
+	unknownIdleClose = 10 * time.Minute
+	// quietMargin is beyond what a request that was received may still take.
+	quietMargin = 10 * time.Second
+)
+
+// quietAt is from when on a former owner sends nothing any more, on a destination that closes idle connections after
+// idleClose; what it sent before dies in the grace of a calm scan. It is the zero time where that is so from the beginning.
+func (tn *tenant) quietAt(idleClose time.Duration) time.Time {
+	switch tn.Before {
+	case PredecessorDead:
+		return tn.Since.Add(tn.Wait)
+	case PredecessorUnknown:
+		if idleClose <= 0 {
+			idleClose = unknownIdleClose
+		}
+		return tn.Since.Add(max(tn.Wait, idleClose))
+	}
+	return time.Time{}
+}
+
+// unquiet tells people why old records wait, and until when.
+func (tn *tenant) unquiet(idleClose time.Duration, to string) string {
+	why := "the former owner fell silent and may still hold open connections to " + to
+	if tn.Before == PredecessorDead {
+		why = "the former owner's process is gone, and what it sent to " + to + " last may still arrive"
+	}
+	return fmt.Sprintf("old records wait until %s: %s", tn.quietAt(idleClose).UTC().Format(time.RFC3339), why)
+}
+
+// waitsForQuiet says that p has old records to send and waits until a former owner can send nothing more.
+func (p *Pipeline) waitsForQuiet(now time.Time) bool {
+	return p.active() && !p.joined && p.need == protocol.ScanCalm && now.Before(p.tenant.quietAt(p.limits.IdleClose))
+}
+
+// calm says, once for each tenant, that nothing of any former owner can arrive any more.
+func (t *topic) calm(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tn := range t.tenants {
+		if tn.settled || tn.released || len(tn.list) == 0 {
+			continue
+		}
+		var quiet time.Time
+		for _, p := range tn.list {
+			p.mu.Lock()
+			if at := tn.quietAt(p.limits.IdleClose); at.After(quiet) {
+				quiet = at
+			}
+			p.mu.Unlock()
+		}
+		if now.After(quiet.Add(quietMargin)) {
+			tn.settled = true
+			t.link.own.Settle(tn.Tenure)
+		}
+	}
+}
