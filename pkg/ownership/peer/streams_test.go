@@ -141,12 +141,14 @@ func TestGuestsAreBounded(t *testing.T) {
 		}
 		return conn
 	}
-	first, second := dial(), dial()
+	first := dial()
+	await(t, "the first one is a guest", func() bool { return guestsOf(far) == 1 })
+	second := dial()
 	awaitEnd(t, first)
 	if got := guestsOf(far); got != 1 {
 		t.Errorf("got %d guests, want the newer one", got)
 	}
-	if _, err := second.Write(make([]byte, 2*noise)); err != nil {
+	if _, err := second.Write(make([]byte, 4*noise)); err != nil {
 		t.Fatal(err)
 	}
 	awaitEnd(t, second)

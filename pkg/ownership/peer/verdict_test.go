@@ -83,16 +83,18 @@ func script(t *testing.T, answer func(conn net.Conn, hello greeting)) *scripted 
 	t.Helper()
 	s := &scripted{listener: listen(t), hangUp: make(chan bool)}
 	go func() {
-		for first := true; ; first = false {
+		for first := true; ; {
 			conn, err := s.listener.Accept()
 			if err != nil {
 				return
 			}
 			said, err := readGreeting(conn)
-			if err != nil {
-				t.Errorf("scripted peer: %v", err)
+			if err != nil { // the test is over
+				_ = conn.Close()
+				continue
 			}
 			if first {
+				first = false
 				welcome(conn, bob, 1, testPool)
 				<-s.hangUp
 				_ = conn.Close()
@@ -224,15 +226,30 @@ func TestLeavingIsNoDeath(t *testing.T) {
 	awaitState(t, s, bob, Connected)
 	stop()
 	awaitState(t, s, bob, Left)
-	again, err := net.Listen("tcp", b.Addr()) // nobody dials one who left
+	noDeath(t, s)
+}
+
+func TestWhoLeftIsNotDialed(t *testing.T) {
+	t.Parallel()
+	far := listen(t)
+	s, _ := start(t, Config{}, alice, map[string]string{bob: far.Addr().String()})
+	conn, err := far.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = again.Close() }()
-	if err := again.(*net.TCPListener).SetDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+	if _, err := readGreeting(conn); err != nil {
 		t.Fatal(err)
 	}
-	if conn, err := again.Accept(); err == nil {
+	welcome(conn, bob, 1, testPool)
+	if _, err := conn.Write([]byte{byteBeat, byteGoodbye}); err != nil {
+		t.Fatal(err)
+	}
+	awaitState(t, s, bob, Left)
+	_ = conn.Close()
+	if err := far.SetDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := far.Accept(); err == nil {
 		t.Errorf("%v dialed one who took leave", conn.RemoteAddr())
 	}
 	noDeath(t, s)
