@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -78,7 +79,7 @@ func (l *leveller) run() int {
 // it takes nothing.
 func (l *leveller) share() {
 	rest, capacity := 0.0, 0.0
-	greatest := 0.0
+	greatest, lowest := 0.0, math.Inf(1)
 	open := make([]bool, len(l.bins))
 	for i, b := range l.bins {
 		if b.capacity > 0 {
@@ -86,6 +87,7 @@ func (l *leveller) share() {
 			rest += b.load
 			capacity += b.capacity
 			greatest = max(greatest, b.capacity)
+			lowest = min(lowest, b.base)
 		}
 	}
 	for again := true; again; {
@@ -97,7 +99,7 @@ func (l *leveller) share() {
 			}
 			b.fair = rest * b.capacity / capacity
 			least := b.base
-			if b.capacity >= greatest { // one item more than a share: it is best off alone, on one of the strongest
+			if b.capacity >= greatest && b.base <= lowest { // an item of more than a share is nowhere better off
 				least += b.largest
 			}
 			switch {

@@ -46,7 +46,9 @@ type round struct {
 	units    []unit // by topic and part
 	arrivals map[string]Arrival
 	shuns    []Shun
+	cuts     map[string]time.Time
 	calm     bool // nobody died or leaves, so that units may move for the sake of balance
+	stalls   bool // somebody makes no progress, so that loads are not what they would be
 }
 
 // unit is a seat in the making.
@@ -65,6 +67,14 @@ func newRound(in Input) *round {
 		return r
 	}
 	r.calm = r.isCalm()
+	r.stalls = slices.ContainsFunc(r.members, func(m member) bool {
+		for _, stuck := range m.Stuck {
+			if stuck {
+				return true
+			}
+		}
+		return false
+	})
 	rates := ratesOf(in.Load)
 	r.shape(rates)
 	r.weigh(rates)
@@ -168,7 +178,7 @@ func (r *round) lightest(u *unit, against func(member int) int, load func(member
 
 // plan returns what was decided.
 func (r *round) plan() Plan {
-	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.shuns}
+	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.shuns, Cuts: r.cuts}
 	for _, u := range r.units {
 		p.Seats[u.Unit] = Seat{r.name(u.owner), r.name(u.standby)}
 		p.Partitions[u.Topic] = max(r.in.Topics[u.Topic], 1)

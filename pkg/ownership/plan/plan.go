@@ -72,8 +72,9 @@ type Plan struct {
 	Partitions map[string]int // of each topic that has seats, as planned with
 
 	// What Next remembers, with times in whole seconds.
-	Arrivals map[string]Arrival // by member name: those alive, and those that came lately and are gone
-	Shuns    []Shun             // sorted by member and unit
+	Arrivals map[string]Arrival   // by member name: those alive, and those that came lately and are gone
+	Shuns    []Shun               // in order
+	Cuts     map[string]time.Time // topics that should be in more parts or fewer: since when
 }
 
 // Arrival is when a member was planned with first.
@@ -90,9 +91,14 @@ type Shun struct {
 	Until  time.Time // zero as long as the member still has what it makes no progress with
 }
 
+// Compare orders shuns by member and unit.
+func (s Shun) Compare(t Shun) int {
+	return cmp.Or(cmp.Compare(s.Member, t.Member), s.Unit.Compare(t.Unit))
+}
+
 // Equal says whether both plans say and remember the same.
 func (p Plan) Equal(q Plan) bool {
-	return maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) &&
+	return maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) && maps.EqualFunc(p.Cuts, q.Cuts, time.Time.Equal) &&
 		maps.EqualFunc(p.Arrivals, q.Arrivals, func(a, b Arrival) bool { return a.Instance == b.Instance && a.At.Equal(b.At) }) &&
 		slices.EqualFunc(p.Shuns, q.Shuns, func(a, b Shun) bool {
 			return a.Member == b.Member && a.Unit == b.Unit && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)

@@ -1,15 +1,14 @@
 package plan
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
 )
 
 const (
-	// A unit without progress moves when that was seen for patience: after an outage of a cluster all members say so, but
-	// not in the same second.
+	// What is amiss is acted upon when it was so for patience. After an outage of a cluster all members say that they make
+	// no progress, but not in the same second.
 	patience = 30 * time.Second
 	shunTime = 10 * time.Minute
 	maxShuns = 100 // of single units
@@ -74,7 +73,7 @@ func (r *round) suspect(known rates) {
 			now[u] = s
 		}
 		m.shunned = !now[Unit{}].Until.IsZero() || p.sick()
-		r.shuns = append(r.shuns, slices.SortedFunc(maps.Values(now), func(a, b Shun) int { return a.Unit.Compare(b.Unit) })...)
+		r.shuns = append(r.shuns, slices.SortedFunc(maps.Values(now), Shun.Compare)...)
 	}
 	r.shuns = r.shuns[:min(len(r.shuns), maxShuns+len(r.members))]
 }
@@ -87,9 +86,7 @@ func (r *round) shunnedBy(m int, u Unit) bool {
 
 // shunOf finds what is remembered of a member and a unit.
 func (r *round) shunOf(m int, u Unit) (int, bool) {
-	return slices.BinarySearchFunc(r.shuns, Shun{Member: r.members[m].Name, Unit: u}, func(a, b Shun) int {
-		return cmp.Or(cmp.Compare(a.Member, b.Member), a.Unit.Compare(b.Unit))
-	})
+	return slices.BinarySearchFunc(r.shuns, Shun{Member: r.members[m].Name, Unit: u}, Shun.Compare)
 }
 
 // rescue moves what makes no progress to where it may, if there is such a member: to the standby, or wherever place finds

@@ -88,7 +88,7 @@ func (w *world) settle() []int {
 	for range 200 {
 		before := w.in.Current
 		moves = append(moves, w.round())
-		if maps.Equal(before.Seats, w.in.Current.Seats) {
+		if maps.Equal(before.Seats, w.in.Current.Seats) && len(w.in.Current.Cuts) == 0 {
 			return moves[:len(moves)-1]
 		}
 	}

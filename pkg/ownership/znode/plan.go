@@ -18,6 +18,7 @@ type planForm struct {
 	Topics   list[topicForm]   `json:"topics"`
 	Arrivals list[arrivalForm] `json:"arrivals,omitempty"`
 	Shuns    list[shunForm]    `json:"shuns,omitempty"`
+	Cuts     list[cutForm]     `json:"cuts,omitempty"`
 }
 
 type topicForm struct {
@@ -35,8 +36,14 @@ type arrivalForm struct {
 
 type shunForm struct {
 	Member int    `json:"member"`
-	Unit   string `json:"unit,omitempty"` // empty: every unit
-	Until  int64  `json:"until"`          // Unix seconds
+	Unit   string `json:"unit,omitempty"`  // empty: every unit
+	Since  int64  `json:"since"`           // Unix seconds
+	Until  int64  `json:"until,omitempty"` // Unix seconds; 0: the member still has it
+}
+
+type cutForm struct {
+	Topic int   `json:"topic"` // index in Topics
+	Since int64 `json:"since"` // Unix seconds
 }
 
 // EncodePlan returns the content of the plan's node. The members' names are incarnations.
@@ -73,36 +80,55 @@ func formOf(p plan.Plan) (planForm, error) {
 	for i, m := range f.Members {
 		index[m] = i
 	}
-	topics := map[string]*topicForm{}
-	for _, u := range slices.SortedFunc(maps.Keys(p.Seats), plan.Unit.Compare) {
-		t := topics[u.Topic]
-		if t == nil {
-			t = &topicForm{Topic: u.Topic, Partitions: p.Partitions[u.Topic], Owners: make([]int, 0, 1), Standbys: make([]int, 0, 1)}
-			topics[u.Topic] = t
+	topics, err := topicsOf(p, index)
+	if err != nil {
+		return planForm{}, err
+	}
+	f.Topics = topics
+	for _, m := range slices.Sorted(maps.Keys(p.Arrivals)) {
+		f.Arrivals = append(f.Arrivals, arrivalForm{index[m], p.Arrivals[m].Instance, p.Arrivals[m].At.Unix()})
+	}
+	for _, s := range p.Shuns {
+		form := shunForm{Member: index[s.Member], Since: s.Since.Unix()}
+		if s.Unit != (plan.Unit{}) {
+			form.Unit = UnitName(s.Unit)
 		}
-		if !u.Valid() || u.Part != len(t.Owners) || u.Of != 1 && !has(p, plan.Unit{Topic: u.Topic, Part: u.Of - 1, Of: u.Of}) {
-			return planForm{}, fmt.Errorf("topic %.300q: its parts are not whole at %s", u.Topic, u)
+		if !s.Until.IsZero() {
+			form.Until = s.Until.Unix()
+		}
+		f.Shuns = append(f.Shuns, form)
+	}
+	for i, t := range topics {
+		if since, ok := p.Cuts[t.Topic]; ok {
+			f.Cuts = append(f.Cuts, cutForm{i, since.Unix()})
+		}
+	}
+	if len(f.Cuts) != len(p.Cuts) {
+		return planForm{}, errors.New("a topic is to be cut that has no seat")
+	}
+	return f, nil
+}
+
+// topicsOf lists the seats by topic, each with all of its parts.
+func topicsOf(p plan.Plan, index map[string]int) (list[topicForm], error) {
+	var topics list[topicForm]
+	for _, u := range slices.SortedFunc(maps.Keys(p.Seats), plan.Unit.Compare) {
+		last := len(topics) - 1
+		if last < 0 || topics[last].Topic != u.Topic {
+			topics = append(topics, topicForm{Topic: u.Topic, Partitions: p.Partitions[u.Topic]})
+			last++
+		}
+		t := &topics[last]
+		if !u.Valid() || u.Part != len(t.Owners) || !has(p, plan.Unit{Topic: u.Topic, Part: u.Of - 1, Of: u.Of}) {
+			return nil, fmt.Errorf("topic %.300q: its parts are not whole at %s", u.Topic, u)
 		}
 		t.Owners = append(t.Owners, index[p.Seats[u].Owner])
 		t.Standbys = append(t.Standbys, index[p.Seats[u].Standby])
 	}
 	if len(topics) != len(p.Partitions) {
-		return planForm{}, fmt.Errorf("%d topics have seats, %d have partitions", len(topics), len(p.Partitions))
+		return nil, fmt.Errorf("%d topics have seats, %d have partitions", len(topics), len(p.Partitions))
 	}
-	for _, t := range slices.Sorted(maps.Keys(topics)) {
-		f.Topics = append(f.Topics, *topics[t])
-	}
-	for _, m := range slices.Sorted(maps.Keys(p.Arrivals)) {
-		f.Arrivals = append(f.Arrivals, arrivalForm{index[m], p.Arrivals[m].Instance, p.Arrivals[m].At.Unix()})
-	}
-	for _, s := range p.Shuns {
-		unit := ""
-		if s.Unit != (plan.Unit{}) {
-			unit = UnitName(s.Unit)
-		}
-		f.Shuns = append(f.Shuns, shunForm{index[s.Member], unit, s.Until.Unix()})
-	}
-	return f, nil
+	return topics, nil
 }
 
 func has(p plan.Plan, u plan.Unit) bool { _, ok := p.Seats[u]; return ok }
@@ -124,7 +150,7 @@ func membersOf(p plan.Plan) list[string] {
 }
 
 func (f planForm) plan() (plan.Plan, error) {
-	p := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}}
+	p := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}, Cuts: map[string]time.Time{}}
 	for i, m := range f.Members {
 		if _, err := ParseIncarnation(m); err != nil {
 			return plan.Plan{}, err
@@ -138,31 +164,65 @@ func (f planForm) plan() (plan.Plan, error) {
 			return plan.Plan{}, err
 		}
 	}
+	return p, errors.Join(f.arrivals(&p), f.shuns(&p), f.cuts(&p))
+}
+
+func (f planForm) arrivals(p *plan.Plan) error {
 	for _, a := range f.Arrivals {
-		at, err := f.when(a.Member, a.At)
-		if err == nil {
-			err = checkInstance(a.Instance)
+		m, known := f.member(a.Member)
+		at, err := when(a.At)
+		if err = errors.Join(err, checkInstance(a.Instance)); err != nil {
+			return fmt.Errorf("arrival: %w", err)
 		}
-		if err != nil {
-			return plan.Plan{}, fmt.Errorf("arrival: %w", err)
+		if _, twice := p.Arrivals[m]; !known || m == "" || twice {
+			return fmt.Errorf("arrival: member %d of %d, or twice", a.Member, len(f.Members))
 		}
-		if _, ok := p.Arrivals[f.Members[a.Member]]; ok {
-			return plan.Plan{}, fmt.Errorf("member %s arrived twice", f.Members[a.Member])
-		}
-		p.Arrivals[f.Members[a.Member]] = plan.Arrival{Instance: a.Instance, At: at}
+		p.Arrivals[m] = plan.Arrival{Instance: a.Instance, At: at}
 	}
-	for _, s := range f.Shuns {
-		until, err := f.when(s.Member, s.Until)
-		var u plan.Unit
-		if err == nil && s.Unit != "" {
-			u, err = ParseUnit(s.Unit)
+	return nil
+}
+
+func (f planForm) shuns(p *plan.Plan) error {
+	for i, s := range f.Shuns {
+		shun := plan.Shun{}
+		var known bool
+		var err error
+		if shun.Member, known = f.member(s.Member); !known || shun.Member == "" {
+			return fmt.Errorf("shun: member %d of %d", s.Member, len(f.Members))
 		}
-		if err != nil {
-			return plan.Plan{}, fmt.Errorf("shun: %w", err)
+		if s.Unit != "" {
+			if shun.Unit, err = ParseUnit(s.Unit); err != nil {
+				return fmt.Errorf("shun: %w", err)
+			}
 		}
-		p.Shuns = append(p.Shuns, plan.Shun{Member: f.Members[s.Member], Unit: u, Until: until})
+		if shun.Since, err = when(s.Since); err != nil {
+			return fmt.Errorf("shun: %w", err)
+		}
+		if s.Until != 0 {
+			if shun.Until, err = when(s.Until); err != nil {
+				return fmt.Errorf("shun: %w", err)
+			}
+		}
+		if i > 0 && p.Shuns[i-1].Compare(shun) >= 0 {
+			return errors.New("shuns are not in order")
+		}
+		p.Shuns = append(p.Shuns, shun)
 	}
-	return p, nil
+	return nil
+}
+
+func (f planForm) cuts(p *plan.Plan) error {
+	for _, c := range f.Cuts {
+		if c.Topic < 0 || c.Topic >= len(f.Topics) {
+			return fmt.Errorf("cut: topic %d of %d", c.Topic, len(f.Topics))
+		}
+		since, err := when(c.Since)
+		if err != nil {
+			return fmt.Errorf("cut: %w", err)
+		}
+		p.Cuts[f.Topics[c.Topic].Topic] = since
+	}
+	return nil
 }
 
 // seat takes one topic.
@@ -200,11 +260,11 @@ func (f planForm) member(i int) (string, bool) {
 	return f.Members[i], true
 }
 
-const maxUnix = 1 << 40 // some ten thousand years
+const maxUnix = 1 << 40 // the year 36,000
 
-func (f planForm) when(member int, unix int64) (time.Time, error) {
-	if member < 0 || member >= len(f.Members) || unix < 0 || unix > maxUnix {
-		return time.Time{}, fmt.Errorf("member %d of %d, time %d", member, len(f.Members), unix)
+func when(unix int64) (time.Time, error) {
+	if unix < 0 || unix > maxUnix {
+		return time.Time{}, fmt.Errorf("time %d is none", unix)
 	}
 	return time.Unix(unix, 0).UTC(), nil
 }
