@@ -86,7 +86,7 @@ func outOfMemory(t *testing.T, e *evidence) {
 	must(t, err)
 	deaths := whole(1, 3)
 	for i := range deaths {
-		group.set(t, "memory.limit_in_bytes", fmt.Sprint(32<<20))
+		group.set(t, "memory.limit_in_bytes", fmt.Sprint(48<<20))
 		must(t, r.host.launch())
 		if _, err := r.host.run.exitCode(2 * time.Minute); err != nil {
 			t.Fatal(err)

@@ -25,6 +25,7 @@ import (
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 	"tributary/pkg/ownership"
+	"tributary/pkg/ownership/pool"
 	"tributary/pkg/park"
 	"tributary/pkg/produce"
 	"tributary/pkg/status"
@@ -44,14 +45,19 @@ type process struct {
 	sources  map[string]*consume.Source
 	sinks    map[string]*produce.Sink
 	links    []*mirror.Link
+	members  map[string]*member // by link; those that are shared
 	observer *lag.Observer
 	server   *status.Server
 	journal  *journal.Journal
 }
 
-// Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged and
-// the positions are saved.
+// Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged, the
+// positions are saved, and pools have been left.
 func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) error {
+	return run(ctx, cfg, version, connect, log)
+}
+
+func run(ctx context.Context, cfg *config.Config, version string, connect connector, log *slog.Logger) error {
 	if err := Supported(cfg); err != nil {
 		return err
 	}
@@ -59,7 +65,7 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	p, err := newProcess(cfg, version, state, log)
+	p, err := newProcess(cfg, version, state, connect, log)
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
@@ -92,7 +98,6 @@ func Supported(cfg *config.Config) error {
 			}
 		}
 		refuse(l.Partitions == config.PartitionsKey, "partitions", "use same or spread")
-		refuse(l.Ownership.ZooKeeper != nil, "ownership.zookeeper", "leave it out: one mirror has all topics of the link")
 		refuse(l.Rate > 0, "rate", "set a producer quota at "+l.To)
 		refuse(len(l.Topics.ConfigSync) > 0, "topics.config_sync", "set the topics' settings at "+l.To)
 	}
@@ -102,17 +107,21 @@ func Supported(cfg *config.Config) error {
 	return &found
 }
 
-// newProcess wires a process. Its events and its socket are in the state directory, which is its alone.
-func newProcess(cfg *config.Config, version string, own Ownership, log *slog.Logger) (*process, error) {
+// newProcess wires a process. Its events and its socket are in the state directory, which is its alone. own is of the links
+// that are not shared; connect opens the sessions of those that are.
+func newProcess(cfg *config.Config, version string, own Ownership, connect connector, log *slog.Logger) (*process, error) {
 	p := &process{log: log, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
-		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}}
-	if err := p.wire(cfg, version, own); err != nil {
+		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}}
+	if err := p.wire(cfg, version, own, connect); err != nil {
+		for _, m := range p.members {
+			err = errors.Join(err, m.abandon())
+		}
 		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
 }
 
-func (p *process) wire(cfg *config.Config, version string, own Ownership) error {
+func (p *process) wire(cfg *config.Config, version string, own Ownership, connect connector) error {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
 		c, err := kafka.New(name, clusterConfig(cfg.Clusters[name]), p.log)
 		if err != nil {
@@ -122,22 +131,31 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership) error 
 		p.watchers[name] = catalog.NewWatcher(c, p.log)
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
-	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal}
-	links := map[string]status.Link{}
+	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
+	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal}
 	for _, l := range cfg.Links {
+		own := own
+		if l.Ownership.ZooKeeper != nil {
+			m, err := newMember(cfg, l, connect, p.log)
+			if err != nil {
+				return fmt.Errorf("link %s: %w", l.Name, err)
+			}
+			p.members[l.Name], observed.Pools[l.Name], served.Pools[l.Name] = m, m.pool.View, m.pool
+			own = m.pool
+		}
 		link, err := p.link(l, budget, own)
 		if err != nil {
 			return fmt.Errorf("link %s: %w", l.Name, err)
 		}
 		p.links = append(p.links, link)
 		observed.Links = append(observed.Links, link.Status)
-		links[l.Name] = link
+		served.Links[l.Name] = link
 	}
 	var err error
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
-	p.server, err = status.New(status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: links, Journal: p.journal}, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
+	p.server, err = status.New(served, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
 	return err
 }
 
@@ -170,7 +188,8 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mi
 	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, p.journal, p.log), nil
 }
 
-// run runs everything until ctx ends: first the links stop, which drain through lanes that still work; then the rest.
+// run runs everything until ctx ends: first the links stop, which drain through lanes that still work and give back what they
+// have; then the pools are left; then the rest stops.
 func (p *process) run(ctx context.Context) error {
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -187,14 +206,24 @@ func (p *process) run(ctx context.Context) error {
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
 
+	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	members, joined := errgroup.WithContext(staying)
+	for _, m := range p.members {
+		members.Go(func() error { return m.run(joined) })
+	}
+
 	working, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	context.AfterFunc(carried, func() { cancel(context.Cause(carried)) }) // a carrier that fails ends the links too
+	context.AfterFunc(carried, func() { cancel(context.Cause(carried)) }) // a carrier that fails ends the links too,
+	context.AfterFunc(joined, func() { cancel(context.Cause(joined)) })   // and so does a member
 	var links errgroup.Group
 	for _, l := range p.links {
 		links.Go(func() error { return l.Run(working) })
 	}
 	err := links.Wait()
+	leave()
+	err = errors.Join(err, members.Wait())
 	stop()
 	if ended := carriers.Wait(); ended != nil && !errors.Is(ended, context.Canceled) {
 		err = errors.Join(err, ended)

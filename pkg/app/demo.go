@@ -57,7 +57,7 @@ func Demo(ctx context.Context, o DemoOptions, out io.Writer, log *slog.Logger) e
 	if err := errors.Join(cfg.Validate(), Supported(cfg)); err != nil {
 		return fmt.Errorf("configure demo: %w", err)
 	}
-	p, err := newProcess(cfg, "demo", &ownership.Memory{}, log)
+	p, err := newProcess(cfg, "demo", &ownership.Memory{}, connect, log)
 	if err != nil {
 		return err
 	}
