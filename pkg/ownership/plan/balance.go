@@ -2,8 +2,10 @@ package plan
 
 const (
 	// Owners are evened out when one is off by more than startOff of its share, and then until none is by more than stopOff.
-	startOff = 0.10
-	stopOff  = 0.05
+	// While a topic may have to be cut it takes more, such as a member that was added: the cut evens out too.
+	startOff    = 0.10
+	startOffHot = 0.50
+	stopOff     = 0.05
 
 	// At most moveShare of the units move in a round, but at least minMoves, and more where a member was added that should
 	// have its share after some rounds: a fraction of what is in the wrong place.
@@ -19,6 +21,9 @@ const (
 // balance evens out what members own.
 func (r *round) balance() {
 	l := leveller{start: startOff, stop: stopOff, bins: make([]bin, len(r.members))}
+	if len(r.cuts) > 0 {
+		l.start = startOffHot
+	}
 	for i, m := range r.members {
 		l.bins[i] = bin{capacity: m.capacity, takes: !m.Draining && !m.damped && !m.shunned}
 		if m.Draining {

@@ -156,7 +156,7 @@ func (s scenario) alive(instance string) *Member {
 
 // oneRound makes a round, and says what changes.
 func (s scenario) oneRound() []string {
-	in := s.in
+	in, before := s.in, s.in.Current
 	s.round()
 	in.Now = s.in.Now
 	var lines []string
@@ -167,6 +167,9 @@ func (s scenario) oneRound() []string {
 		lines = append(lines, fmt.Sprintf("%-14s %s -> %s  (%s)", c.Unit, c.From, c.To, c.Reason))
 	}
 	if len(lines) == 0 {
+		if !maps.Equal(before.Seats, s.in.Current.Seats) {
+			return []string{"only standbys change"}
+		}
 		if len(s.in.Current.Cuts) > 0 {
 			return []string{"nothing moves, but " + strings.Join(slices.Sorted(maps.Keys(s.in.Current.Cuts)), " ") + " is to be cut otherwise"}
 		}

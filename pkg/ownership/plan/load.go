@@ -61,12 +61,17 @@ func (k rates) of(u Unit) float64 {
 	return estimate
 }
 
-// weigh gives every unit its weight.
+// weigh gives every unit its weight. One that may have to be cut weighs no more than it would then: nothing is to make
+// room for it before it is known whether it stays as heavy.
 func (r *round) weigh(known rates) {
 	total := 0.0
 	for i := range r.units {
-		r.units[i].weight = known.of(r.units[i].Unit)
-		total += r.units[i].weight
+		u := &r.units[i]
+		u.weight = known.of(u.Unit)
+		if _, hot := r.cuts[u.Topic]; hot {
+			u.weight = min(u.weight, r.fair/hotShare)
+		}
+		total += u.weight
 	}
 	base := max(1, total/float64(max(1, len(r.units)))*baseShare)
 	for i := range r.units {

@@ -47,8 +47,9 @@ type round struct {
 	arrivals map[string]Arrival
 	shuns    []Shun
 	cuts     map[string]time.Time
-	calm     bool // nobody died or leaves, so that units may move for the sake of balance
-	stalls   bool // somebody makes no progress, so that loads are not what they would be
+	fair     float64 // bytes per second of an even share
+	calm     bool    // nobody died or leaves, so that units may move for the sake of balance
+	stalls   bool    // somebody makes no progress, so that loads are not what they would be
 }
 
 // unit is a seat in the making.

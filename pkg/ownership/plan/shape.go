@@ -23,7 +23,7 @@ const (
 // shape says into which parts each topic is cut, and takes over who has them.
 func (r *round) shape(known rates) {
 	r.cuts = map[string]time.Time{}
-	fair := known.total(r.in.Topics) / float64(max(1, r.alive()))
+	r.fair = known.total(r.in.Topics) / float64(max(1, r.alive()))
 	was := map[string]int{}
 	for u := range r.in.Current.Seats {
 		if of := was[u.Topic]; u.Valid() && (of == 0 || u.Of < of) {
@@ -34,7 +34,7 @@ func (r *round) shape(known rates) {
 		most := 1 << (bits.Len(uint(min(max(r.in.Topics[t], 1), MaxOf))) - 1) // the greatest power of two
 		of := min(max(was[t], 1), most)
 		if r.calm && !r.stalls && r.alive() > 1 {
-			if want := parts(known.of(Unit{t, 0, 1}), fair, of, most); want != of && r.persists(t, was[t] == 0) {
+			if want := parts(known.of(Unit{t, 0, 1}), r.fair, of, most); want != of && r.persists(t, was[t] == 0) {
 				of = want
 			}
 		}

@@ -133,7 +133,7 @@ func (l *list[T]) UnmarshalJSON(text []byte) error {
 	} else if t != json.Delim('[') {
 		return fmt.Errorf("want an array, got %.20q", text)
 	}
-	*l = nil
+	*l = list[T]{}
 	for d.More() {
 		if len(*l) == maxListed {
 			return fmt.Errorf("%w: more than %d elements", ErrTooLarge, maxListed)

@@ -1,6 +1,7 @@
 package znode
 
 import (
+	"errors"
 	"fmt"
 
 	"tributary/pkg/mirror/protocol"
@@ -20,6 +21,9 @@ func (ids Identities) Encode(topic string) ([]byte, error) {
 	if err := ids.check(topic); err != nil {
 		return nil, fmt.Errorf("encode identities of topic %.300q: %w", topic, err)
 	}
+	if ids == nil {
+		ids = Identities{}
+	}
 	return encode("identities of topic "+topic, identitiesForm{format{formatNumber}, topic, ids})
 }
 
@@ -30,14 +34,14 @@ func DecodeIdentities(topic string, data []byte) (Identities, error) {
 	if err == nil && f.Topic != topic {
 		err = fmt.Errorf("it is of topic %.300q", f.Topic)
 	}
+	if err == nil && f.Partitions == nil {
+		err = errors.New("partitions are missing") // none would be made anew
+	}
 	if err == nil {
 		err = Identities(f.Partitions).check(topic)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("decode identities of topic %.300q: %w", topic, err)
-	}
-	if f.Partitions == nil {
-		f.Partitions = map[int32]protocol.Identity{}
 	}
 	return f.Partitions, nil
 }

@@ -111,15 +111,17 @@ func formOf(p plan.Plan) (planForm, error) {
 
 // topicsOf lists the seats by topic, each with all of its parts.
 func topicsOf(p plan.Plan, index map[string]int) (list[topicForm], error) {
-	var topics list[topicForm]
+	topics := list[topicForm]{}
+	of := 0
 	for _, u := range slices.SortedFunc(maps.Keys(p.Seats), plan.Unit.Compare) {
 		last := len(topics) - 1
 		if last < 0 || topics[last].Topic != u.Topic {
 			topics = append(topics, topicForm{Topic: u.Topic, Partitions: p.Partitions[u.Topic]})
+			of = u.Of
 			last++
 		}
 		t := &topics[last]
-		if !u.Valid() || u.Part != len(t.Owners) || !has(p, plan.Unit{Topic: u.Topic, Part: u.Of - 1, Of: u.Of}) {
+		if !u.Valid() || u.Of != of || u.Part != len(t.Owners) || !has(p, plan.Unit{Topic: u.Topic, Part: u.Of - 1, Of: u.Of}) {
 			return nil, fmt.Errorf("topic %.300q: its parts are not whole at %s", u.Topic, u)
 		}
 		t.Owners = append(t.Owners, index[p.Seats[u].Owner])
@@ -146,11 +148,14 @@ func membersOf(p plan.Plan) list[string] {
 		names[s.Member] = true
 	}
 	delete(names, "")
-	return slices.Sorted(maps.Keys(names))
+	return append(list[string]{}, slices.Sorted(maps.Keys(names))...)
 }
 
 func (f planForm) plan() (plan.Plan, error) {
 	p := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}, Cuts: map[string]time.Time{}}
+	if f.Members == nil || f.Topics == nil {
+		return plan.Plan{}, errors.New("members or topics are missing") // a plan of nothing makes everybody drop everything
+	}
 	for i, m := range f.Members {
 		if _, err := ParseIncarnation(m); err != nil {
 			return plan.Plan{}, err

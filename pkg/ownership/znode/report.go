@@ -1,6 +1,7 @@
 package znode
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,7 +53,7 @@ func (r Report) Encode() ([]byte, error) {
 	for t := range units {
 		topics[t] = true
 	}
-	f := reportForm{format: format{formatNumber}}
+	f := reportForm{format: format{formatNumber}, Topics: list[topicReport]{}}
 	for _, t := range slices.Sorted(maps.Keys(topics)) {
 		f.Topics = append(f.Topics, topicReport{t, r.Topics[t], units[t]})
 	}
@@ -77,6 +78,9 @@ func DecodeReport(data []byte) (Report, error) {
 
 func (f reportForm) report() (Report, error) {
 	r := Report{Topics: map[string]int{}, Loads: map[plan.Unit]Load{}}
+	if f.Topics == nil {
+		return Report{}, errors.New("topics are missing")
+	}
 	seen := map[string]bool{}
 	for _, t := range f.Topics {
 		if err := checkTopic(t.Topic); err != nil {
