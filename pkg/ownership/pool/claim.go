@@ -49,6 +49,7 @@ func (m *member) takeUnits() {
 	l := m.life
 	room := coord.MaxEphemeralBytes - m.ephemeralBytes()
 	clear(l.refused)
+	m.claimTroubles()
 	for u, seat := range l.plan.plan.Seats {
 		if seat.Owner != l.self {
 			delete(m.given, u)
@@ -72,6 +73,25 @@ func (m *member) takeUnits() {
 		m.claim(c)
 	}
 	m.problems.set("ephemerals", refusal(l.refused))
+}
+
+// claimTroubles makes one problem of all claims that fail.
+func (m *member) claimTroubles() {
+	n, example := 0, ""
+	for u, err := range m.life.failing {
+		if o, _ := judge(err); m.life.tenures[u] != nil || o == refused && !errors.Is(err, coord.ErrNoAuth) {
+			delete(m.life.failing, u)
+			continue
+		}
+		if n++; example == "" || u.String() < example {
+			example = u.String()
+		}
+	}
+	if n == 0 {
+		m.trouble("claim units", nil)
+		return
+	}
+	m.trouble("claim units", fmt.Errorf("%d claims failed, such as that of %s; they are tried again", n, example))
 }
 
 func refusal(refused map[plan.Unit]string) string {
@@ -134,6 +154,7 @@ func (m *member) own(u plan.Unit, s succession, from string) {
 	delete(l.attempts, u)
 	delete(l.doubts, u)
 	delete(l.retry, u)
+	delete(l.failing, u)
 	m.terms[u] = max(m.terms[u], s.term)
 	m.stats.count(s.reason, 1)
 	if d, ok := l.gone[from]; ok {
@@ -148,7 +169,7 @@ func (m *member) ephemeralBytes() int {
 	l := m.life
 	n := len(m.paths.Member(l.self)) + len(m.paths.Report(l.self))
 	for name, e := range l.owners.entries {
-		if u, err := znode.ParseUnit(name); err == nil && e.known && e.node.Owner == m.session.ID && l.tenures[u] == nil && l.claims[u] == nil {
+		if e.known && e.node.Owner == m.session.ID && l.tenures[e.unit] == nil && l.claims[e.unit] == nil {
 			n += len(l.owners.path) + 1 + len(name)
 		}
 	}
@@ -174,15 +195,11 @@ func (m *member) claim(c *claim) {
 // tryClaim reads what the unit's predecessors left, and writes the owner node and the term together. taken is nil when
 // nothing was asked for.
 func (m *member) tryClaim(ctx context.Context, c *claim) (taken *succession, err error) {
-	var records []record
-	for _, u := range append([]plan.Unit{c.unit}, c.shapes...) {
-		r, err := m.readTerm(ctx, u)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, r)
+	records, floor, err := m.readTerms(ctx, c.unit, c.shapes)
+	if err != nil {
+		return nil, err
 	}
-	s := succeed(c.unit, records, c.floor)
+	s := succeed(c.unit, records, max(c.floor, floor))
 	owner, err := znode.Owner{Incarnation: c.self, Term: s.term}.Encode()
 	if err != nil {
 		return nil, err
@@ -202,16 +219,16 @@ func (m *member) tryClaim(ctx context.Context, c *claim) (taken *succession, err
 func (m *member) claimed(c *claim) {
 	l := m.life
 	delete(l.claims, c.unit)
-	what := "claim unit " + c.unit.String()
 	if c.taken == nil {
-		m.trouble(what, c.err)
+		l.failing[c.unit] = c.err
 		l.retry[c.unit] = time.Now().Add(retryMin)
 		return
 	}
-	switch m.wrote(what, c.err) {
+	o, _ := judge(c.err)
+	l.failing[c.unit] = c.err
+	switch o {
 	case done:
 		m.own(c.unit, *c.taken, c.from)
-		l.owners.stale = true
 	case unknown:
 		l.attempts[c.unit] = append(l.attempts[c.unit], attempt{*c.taken, c.from})
 		fallthrough
@@ -226,6 +243,8 @@ func (m *member) claimed(c *claim) {
 		if e := l.owners.entries[znode.UnitName(c.unit)]; e != nil {
 			e.changed = true
 		}
+		m.mend(c.err)
 	case nobody:
+		m.ownGone()
 	}
 }

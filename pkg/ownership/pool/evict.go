@@ -13,12 +13,12 @@ import (
 
 // death is a member whose process is proven dead, until its node is gone.
 type death struct {
-	at      time.Time
-	writing bool
-	barred  bool // for the limit
-	over    bool // the node is removed
-	failed  int
-	due     time.Time
+	at     time.Time
+	life   *life // in which the eviction is under way
+	barred bool  // for the limit
+	over   bool  // the node is removed
+	failed int
+	due    time.Time
 }
 
 const (
@@ -33,16 +33,20 @@ const (
 
 // proven takes the news that a member's process is dead.
 func (m *member) proven(name string) {
-	if m.alive(name) && name != m.life.self && m.life.dead[name] == nil {
-		m.life.dead[name] = &death{at: time.Now()}
+	if _, gone := m.life.gone[name]; gone || name == m.life.self || m.dead[name] != nil {
+		return
 	}
+	m.dead[name] = &death{at: time.Now()}
 }
 
 // doEvictions removes members whose processes are dead, with what they own.
 func (m *member) doEvictions() {
-	for name, d := range m.life.dead {
+	for name, d := range m.dead {
 		victim := m.life.members.entries[name]
-		if !m.cfg.Evict || d.barred || d.over || d.writing || victim == nil || !victim.known || !m.ripe(d.due) {
+		if victim == nil && time.Since(d.at) > forgetAfter {
+			delete(m.dead, name)
+		}
+		if !m.cfg.Evict || d.barred || d.over || d.life == m.life || victim == nil || !victim.known || !m.ripe(d.due) {
 			continue
 		}
 		content, _ := m.memberOf(name)
@@ -54,22 +58,22 @@ func (m *member) doEvictions() {
 			}
 			m.evictions[content.Instance] = time.Now()
 		}
-		d.writing = true
 		m.evict(name, d, Eviction{Instance: content.Instance, Incarnation: name})
 	}
 }
 
 func (m *member) evict(name string, d *death, e Eviction) {
 	v := eviction{guard: m.guard(), name: name}
-	for owned, entry := range m.life.owners.entries {
-		if u, err := znode.ParseUnit(owned); err == nil && entry.known && entry.node.Owner == m.life.members.entries[name].node.Owner {
-			v.units = append(v.units, u)
+	for _, e := range m.life.owners.entries {
+		if e.ofUnit() && e.known && e.node.Owner == m.life.members.entries[name].node.Owner {
+			v.units = append(v.units, e.unit)
 		}
 	}
+	d.life = m.life
 	m.do(func(ctx context.Context) func() {
 		first, err := m.writeEviction(ctx, v)
 		return func() {
-			d.writing = false
+			d.life = nil
 			if first {
 				e.At = time.Now()
 				m.stats.evicted(e)

@@ -27,23 +27,29 @@ type region struct {
 	actors   []*actor
 	started  int
 	evict    bool
+	jitter   func() time.Duration
+	vandals  bool // somebody else writes to the tree
+	oracle   oracle
 }
 
 // actor is a process: a member, and a link that does what links do.
 type actor struct {
 	*Pool
-	client  *fake.Client
-	name    string
-	stop    context.CancelFunc
-	ended   chan error
-	mu      sync.Mutex
-	keeps   bool // it does not release what is leaving
-	release int
+	client *fake.Client
+	name   string
+	stop   context.CancelFunc
+	ended  chan error
+	oracle *oracle
+
+	mu     sync.Mutex
+	frozen bool // nothing is released, settled or noticed
+	seen   map[mirror.Unit]mirror.Tenure
 }
 
 func newRegion(t *testing.T, topics int) *region {
 	r := &region{t: t, ensemble: fake.New(), topics: map[string]int{}, evict: true}
 	r.peers = &wires{of: map[string]*wire{}}
+	r.oracle = oracle{t: t, units: map[mirror.Unit]*past{}}
 	for i := range topics {
 		r.topics[fmt.Sprintf("topic-%03d", i)] = 4
 	}
@@ -55,6 +61,7 @@ func (r *region) start(instance string) *actor {
 	r.t.Helper()
 	r.started++
 	c := r.ensemble.Client(timeout)
+	c.Delay(r.jitter)
 	w := r.peers.add(instance)
 	p, err := New(Config{Link: "eu", Root: "/mirror/eu", Instance: instance, Zone: "zone-" + instance, Capacity: 1, PeerAddress: fmt.Sprintf("host:%d", r.started), Evict: r.evict},
 		c, w, slog.New(slog.NewTextHandler(testWriter{r.t, instance}, nil)))
@@ -62,7 +69,7 @@ func (r *region) start(instance string) *actor {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &actor{Pool: p, client: c, name: instance, stop: cancel, ended: make(chan error, 1)}
+	a := &actor{Pool: p, client: c, name: instance, stop: cancel, ended: make(chan error, 1), oracle: &r.oracle, seen: map[mirror.Unit]mirror.Tenure{}}
 	r.actors = append(r.actors, a)
 	p.Offer(r.topics)
 	go func() { a.ended <- p.Run(ctx) }()
@@ -74,19 +81,73 @@ func (r *region) start(instance string) *actor {
 func (a *actor) link(ctx context.Context) {
 	for {
 		changed := a.Changed()
-		for _, t := range a.tenures() {
-			a.mu.Lock()
-			keeps := a.keeps
-			a.mu.Unlock()
-			if t.Leaving && !keeps {
-				a.Release(t, true)
-			}
-		}
+		a.look()
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-time.After(7 * time.Second): // about as long as old records wait
+			a.settle()
 		}
+	}
+}
+
+// look takes note of what came and what went, and releases what is leaving.
+func (a *actor) look() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.frozen {
+		return
+	}
+	now := map[mirror.Unit]mirror.Tenure{}
+	for _, t := range a.tenures() {
+		now[t.Unit] = t
+	}
+	for u, t := range a.seen {
+		if now[u].Term != t.Term {
+			a.oracle.end(t, endedSilent)
+			delete(a.seen, u)
+		}
+	}
+	for u, t := range now {
+		if _, ok := a.seen[u]; !ok {
+			a.oracle.begin(a.name, t)
+		}
+		a.seen[u] = t
+		if t.Leaving {
+			a.release(t)
+		}
+	}
+}
+
+// release ends a tenure as a link does that drained it.
+func (a *actor) release(t mirror.Tenure) {
+	a.oracle.end(t, endedDrained)
+	delete(a.seen, t.Unit)
+	a.Release(t, true)
+}
+
+func (a *actor) settle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.frozen {
+		return
+	}
+	for _, t := range a.seen {
+		a.oracle.settle(t)
+		a.Settle(t)
+	}
+}
+
+// freeze stops the process, or lets it go on.
+func (a *actor) freeze(frozen bool) {
+	a.mu.Lock()
+	a.frozen = frozen
+	a.mu.Unlock()
+	if frozen {
+		a.client.Freeze()
+	} else {
+		a.client.Restore()
 	}
 }
 
@@ -97,9 +158,13 @@ func (a *actor) tenures() []mirror.Tenure {
 
 // quit ends a process as SIGTERM does.
 func (r *region) quit(a *actor) {
-	for _, t := range a.tenures() {
-		a.Release(t, true)
+	a.look()
+	a.mu.Lock()
+	for _, t := range a.seen {
+		a.release(t)
 	}
+	a.frozen = true
+	a.mu.Unlock()
 	a.stop()
 	if err := <-a.ended; err != nil {
 		r.t.Error(err)
@@ -111,6 +176,13 @@ func (r *region) quit(a *actor) {
 // kill ends a process as SIGKILL does. With seen its peers learn so.
 func (r *region) kill(a *actor, seen bool) {
 	name := a.incarnation()
+	a.look()
+	a.mu.Lock()
+	a.frozen = true
+	for _, t := range a.seen {
+		r.oracle.end(t, endedKilled)
+	}
+	a.mu.Unlock()
 	a.client.Kill()
 	a.stop()
 	<-a.ended
@@ -141,12 +213,15 @@ func (r *region) owners() map[string]string {
 			if !a.Valid(t) {
 				continue
 			}
+			if s, _ := a.client.Session(); !r.ensemble.Live(s.ID) {
+				r.t.Fatalf("%s holds %s validly, and its session has ended", a.name, t.Unit)
+			}
 			for p := range 4 {
 				if !t.Has(int32(p)) {
 					continue
 				}
 				key := fmt.Sprintf("%s/%d", t.Topic, p)
-				if was := owners[key]; was != "" {
+				if was := owners[key]; was != "" && !r.vandals {
 					r.t.Fatalf("%s has two owners: %s and %s", key, was, a.name)
 				}
 				owners[key] = a.name

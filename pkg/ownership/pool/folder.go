@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"tributary/pkg/ownership/coord"
+	"tributary/pkg/ownership/plan"
+	"tributary/pkg/ownership/znode"
 )
 
 // folder is the children of a node as they were read last, kept up to date by watches.
@@ -35,6 +37,7 @@ type entry struct {
 	changed bool // its watch fired: to be read again if the next list has it
 	due     time.Time
 	first   time.Time // when this node was read first
+	unit    plan.Unit // whose name it has; the zero Unit: of none
 	content any       // decoded, as the folder's read makes it; nil: garbage
 }
 
@@ -116,10 +119,7 @@ func (m *member) listFailed(f *folder, err error) {
 		m.ownGone()
 		return
 	}
-	m.do(func(ctx context.Context) func() {
-		err := m.makePaths(ctx)
-		return func() { m.trouble("make "+f.path, err) }
-	})
+	m.mend(err)
 }
 
 // take compares a list with what was known.
@@ -131,7 +131,7 @@ func (m *member) take(f *folder, names []string) {
 		there[name] = true
 		e := f.entries[name]
 		if e == nil {
-			e = &entry{changed: true}
+			e = &entry{changed: true, unit: unitOf(name)}
 			f.entries[name] = e
 		}
 		if e.changed {
@@ -145,6 +145,16 @@ func (m *member) take(f *folder, names []string) {
 		}
 	}
 }
+
+func unitOf(name string) plan.Unit {
+	u, err := znode.ParseUnit(name)
+	if err != nil {
+		return plan.Unit{} // all other names there are members', or of nobody
+	}
+	return u
+}
+
+func (e *entry) ofUnit() bool { return e.unit != plan.Unit{} }
 
 func (m *member) readEntry(f *folder, name string, e *entry) {
 	e.reading = true
@@ -181,6 +191,10 @@ func (m *member) entryRead(f *folder, name string, a readAnswer) {
 		delete(f.entries, name)
 		f.stale = true
 		f.gone(name, a.entry)
+	case errors.Is(a.err, coord.ErrNoAuth): // somebody else's: what it says is not known, and looked at again
+		a.known, a.entry.issued, a.due = true, a.issued, time.Now().Add(planEvery)
+		f.todo[name] = true
+		f.read(name, a.entry)
 	case a.err != nil:
 		a.due = time.Now().Add(retryMin)
 		f.todo[name] = true

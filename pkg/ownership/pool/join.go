@@ -113,6 +113,11 @@ func (m *member) selfData(draining bool) ([]byte, error) {
 func (m *member) makePaths(ctx context.Context) error {
 	for _, p := range m.paths.Persistent() {
 		_, err := m.client.Write(ctx, coord.Op{Kind: coord.OpCreate, Path: p})
+		if errors.Is(err, coord.ErrNoAuth) { // it may be there: what is above the root is often somebody else's
+			if _, _, missing := m.client.Get(ctx, p, false); missing == nil {
+				continue
+			}
+		}
 		if err != nil && !errors.Is(err, coord.ErrNodeExists) {
 			return fmt.Errorf("make %s: %w", p, err)
 		}

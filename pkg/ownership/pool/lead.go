@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"tributary/pkg/ownership/coord"
@@ -47,6 +48,8 @@ const (
 	planAfterTake = time.Second // the standbys take over by the former plan
 	loadShare     = 0.15        // of a new measurement, in a smoothed one: a minute's worth
 )
+
+const writingPlan = "write the plan"
 
 // planSoon makes a plan due.
 func (m *member) planSoon(within time.Duration) {
@@ -105,10 +108,14 @@ func (m *member) planRead(n coord.Node, err error) {
 	was := *p
 	p.known, p.version, p.err = true, n.Version, nil
 	if missing {
-		p.version, n.Data = -1, nil
+		p.version = -1
+		m.planSoon(planAfterWish)
 	}
 	p.at = m.life.tick()
 	m.life.members.stale, m.life.owners.stale = true, true
+	if missing {
+		return // what it said is what the next follows from
+	}
 	decoded, err := znode.DecodePlan(n.Data)
 	if err != nil {
 		p.err = err
@@ -117,7 +124,7 @@ func (m *member) planRead(n coord.Node, err error) {
 		m.problems.set("plan", "")
 		p.plan, p.names = decoded, namesOf(decoded)
 	}
-	if missing || err != nil || !was.known {
+	if err != nil || !was.known {
 		m.planSoon(planAfterWish)
 	}
 }
@@ -133,7 +140,7 @@ func namesOf(p plan.Plan) map[string]bool {
 // refreshShapes lists the terms once for every plan: units of another shape may have had owners before.
 func (m *member) refreshShapes() {
 	l := m.life
-	if l.shaping || !l.plan.known || l.shapesAt > l.plan.at {
+	if l.shaping || !l.plan.known || l.shapesAt > l.plan.at || !m.ripe(l.shapesDue) {
 		return
 	}
 	l.shaping = true
@@ -143,9 +150,12 @@ func (m *member) refreshShapes() {
 		return func() {
 			l.shaping = false
 			m.trouble("list "+m.paths.Terms(), err)
-			if err == nil {
-				l.shapesAt, l.shapes = asked, partsOf(names)
+			if err != nil {
+				l.shapesDue = time.Now().Add(retryMin)
+				m.mend(err)
+				return
 			}
+			l.shapesAt, l.shapes = asked, partsOf(names)
 		}
 	})
 }
@@ -168,6 +178,9 @@ func (m *member) shapesOf(u plan.Unit) []plan.Unit {
 func (m *member) plan() {
 	l := m.life
 	if !m.leads() {
+		if !l.lead.since.IsZero() {
+			maps.DeleteFunc(m.problems, func(what, _ string) bool { return what == writingPlan || strings.Contains(what, m.paths.Reports()) })
+		}
 		l.lead = lead{}
 		return
 	}
@@ -191,7 +204,25 @@ func (m *member) plan() {
 		return // a newer member's, or nobody knows what there is to plan
 	}
 	m.sample()
-	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: p.plan})
+	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: m.following(topics)})
+}
+
+// following returns what the next plan follows from: the newest that could be read, or where there was none who owns what.
+func (m *member) following(topics map[string]int) plan.Plan {
+	p := &m.life.plan
+	if len(p.plan.Seats) > 0 || p.version < 0 && p.err == nil && len(m.life.owners.entries) == 0 {
+		return p.plan
+	}
+	found := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}}
+	for name, e := range m.life.members.entries {
+		for _, owned := range m.life.owners.entries {
+			if e.known && owned.known && owned.node.Owner == e.node.Owner && owned.unit.Of == 1 && topics[owned.unit.Topic] > 0 {
+				found.Seats[owned.unit] = plan.Seat{Owner: name}
+				found.Partitions[owned.unit.Topic] = topics[owned.unit.Topic]
+			}
+		}
+	}
+	return found
 }
 
 // offers are all topics that somebody says are to be mirrored, by the most partitions that anybody sees; nil when this
@@ -287,7 +318,7 @@ func (m *member) writePlan(in plan.Input) {
 		return func() {
 			l.lead.writing = false
 			l.plan.stale = true
-			if m.wrote("write the plan", err) == done {
+			if m.wrote(writingPlan, err) == done {
 				l.lead.failed = 0
 				m.log.Info("planned", "members", len(in.Members), "topics", len(in.Topics), "seats", len(next.Seats))
 				return

@@ -31,6 +31,7 @@ type member struct {
 	given     map[plan.Unit]bool      // such units: not to be taken again
 	terms     map[plan.Unit]int64     // the greatest terms seen
 	evictions map[string]time.Time    // newest, by instance
+	dead      map[string]*death       // members whose processes are proven dead
 	unowned   map[plan.Unit]time.Time // since when nobody has them
 	listed    bool                    // owners were, once
 	stats     stats
@@ -57,10 +58,11 @@ type life struct {
 	gone    map[string]departure
 	since   map[string]time.Time // when members were first seen
 
-	plan     planView
-	shapes   map[string][]string // names of terms of parts of topics, by topic
-	shapesAt uint64              // clock at which they were asked for
-	shaping  bool
+	plan      planView
+	shapes    map[string][]string // names of terms of parts of topics, by topic
+	shapesAt  uint64              // clock at which they were asked for
+	shaping   bool
+	shapesDue time.Time
 
 	tenures  map[plan.Unit]*tenure
 	claims   map[plan.Unit]*claim // under way
@@ -70,8 +72,10 @@ type life struct {
 	refused  map[plan.Unit]string // why a unit is not claimed though it should be
 	releases map[plan.Unit]*release
 	settles  map[plan.Unit]*settlement
+	failing  map[plan.Unit]error
 	dropping map[plan.Unit]bool // owner nodes of the own session that nobody stands behind, while they are removed
-	dead     map[string]*death  // members whose processes are proven dead
+	mended   time.Time          // when missing nodes were made last
+	counted  time.Time          // when unowned units were
 
 	lead   lead
 	report reporter
@@ -80,7 +84,7 @@ type life struct {
 
 func newMember(p *Pool) *member {
 	m := &member{Pool: p, given: map[plan.Unit]bool{}, terms: map[plan.Unit]int64{}, evictions: map[string]time.Time{},
-		unowned: map[plan.Unit]time.Time{}, stats: newStats(), problems: problems{}}
+		dead: map[string]*death{}, unowned: map[plan.Unit]time.Time{}, stats: newStats(), problems: problems{}}
 	m.begin(context.Background()) // nothing is done before Run
 	return m
 }
@@ -99,7 +103,7 @@ func (m *member) renew() {
 	l := &life{ctx: ctx, cancel: cancel, gone: map[string]departure{}, since: map[string]time.Time{},
 		tenures: map[plan.Unit]*tenure{}, claims: map[plan.Unit]*claim{}, attempts: map[plan.Unit][]attempt{}, doubts: map[plan.Unit]uint64{},
 		retry: map[plan.Unit]time.Time{}, refused: map[plan.Unit]string{}, releases: map[plan.Unit]*release{}, settles: map[plan.Unit]*settlement{},
-		dropping: map[plan.Unit]bool{}, dead: map[string]*death{}}
+		failing: map[plan.Unit]error{}, dropping: map[plan.Unit]bool{}}
 	m.life = l
 	l.members = newFolder(m.paths.Members(), m.memberRead, m.memberGone)
 	l.owners = newFolder(m.paths.Owners(), m.ownerRead, m.ownerGone)
@@ -323,12 +327,26 @@ const (
 	unknown
 )
 
+// mend makes the nodes again that must be there, after one was found missing: somebody removed it.
+func (m *member) mend(err error) {
+	if !errors.Is(err, coord.ErrNoNode) || time.Since(m.life.mended) < retryMax {
+		return
+	}
+	m.life.mended = time.Now()
+	m.do(func(ctx context.Context) func() {
+		err := m.makePaths(ctx)
+		return func() { m.trouble("make nodes below "+m.paths.Root(), err) }
+	})
+}
+
 // judge tells the outcome of a write that began with a check of the own member node.
 func judge(err error) (o outcome, op int) {
 	var failed *coord.OpError
 	switch {
 	case err == nil:
 		return done, 0
+	case errors.Is(err, coord.ErrTooLarge):
+		return refused, 0
 	case !errors.As(err, &failed):
 		return unknown, 0
 	case failed.Op == 0 && errors.Is(err, coord.ErrNoNode):

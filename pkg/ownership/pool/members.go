@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -23,16 +25,14 @@ const forgetAfter = 10 * time.Minute
 func (m *member) memberRead(name string, e *entry) {
 	was, _ := e.content.(znode.Member)
 	e.content = nil
-	content, err := znode.DecodeMember(e.node.Data)
-	_, errName := znode.ParseIncarnation(name)
-	if err == nil && errName == nil {
+	content, err := decodeMember(name, e)
+	switch {
+	case err == nil:
 		e.content = content
-	}
-	if err == nil {
-		err = errName
-	}
-	if name == m.life.self && err != nil {
+	case name == m.life.self:
 		m.life.own.spoilt, err = true, nil // it is written again
+	default:
+		err = fmt.Errorf("%w; this is no member: remove the node", err)
 	}
 	m.trouble("read "+m.paths.Member(name), err)
 	if _, ok := m.life.since[name]; !ok {
@@ -47,17 +47,30 @@ func (m *member) memberRead(name string, e *entry) {
 	m.setPeers()
 }
 
+// errPersistent is a member's node that no session made.
+var errPersistent = errors.New("the node is not ephemeral")
+
+func decodeMember(name string, e *entry) (znode.Member, error) {
+	if e.node.Owner == 0 {
+		return znode.Member{}, errPersistent
+	}
+	if _, err := znode.ParseIncarnation(name); err != nil {
+		return znode.Member{}, err
+	}
+	return znode.DecodeMember(e.node.Data)
+}
+
 // memberGone takes note of the end of a member. What follows from it is decided in this same turn.
 func (m *member) memberGone(name string, e *entry) {
 	l := m.life
 	content, _ := e.content.(znode.Member)
 	d := departure{time.Now(), content.Instance, e.node.Owner}
-	if proven := l.dead[name]; proven != nil {
+	if proven := m.dead[name]; proven != nil {
 		d.at = proven.at
 	}
 	l.gone[name] = d
 	delete(l.since, name)
-	delete(l.dead, name)
+	delete(m.dead, name)
 	for old, d := range l.gone {
 		if time.Since(d.at) > forgetAfter && !l.plan.names[old] {
 			delete(l.gone, old)
@@ -83,8 +96,8 @@ func (m *member) memberOf(name string) (znode.Member, bool) {
 
 // alive says whether a member's node is there. A name never comes back once it is gone.
 func (m *member) alive(name string) bool {
-	_, gone := m.life.gone[name]
-	return name != "" && !gone && m.life.members.entries[name] != nil
+	e, gone := m.life.members.entries[name], m.life.gone[name]
+	return e != nil && gone == departure{} && (!e.known || e.node.Owner != 0)
 }
 
 func (m *member) drains(name string) bool {

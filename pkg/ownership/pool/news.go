@@ -9,7 +9,6 @@ import (
 
 	"tributary/pkg/ownership/coord"
 	"tributary/pkg/ownership/plan"
-	"tributary/pkg/ownership/znode"
 )
 
 // stats counts since the member started.
@@ -51,8 +50,9 @@ type news struct {
 }
 
 const (
-	newsEvery = time.Second
-	newsNames = 10
+	newsEvery  = time.Second
+	newsNames  = 10
+	countEvery = 50 * time.Millisecond
 )
 
 // announce publishes and logs what a turn changed; a storm of claims is a few lines.
@@ -104,7 +104,7 @@ func (p problems) list() []string {
 
 // trouble takes note of an error, or that there is none any more.
 func (m *member) trouble(what string, err error) {
-	if err == nil || m.life.ctx.Err() != nil {
+	if err == nil || m.life.ctx.Err() != nil || m.session.Phase != coord.Connected {
 		m.problems.set(what, "")
 		return
 	}
@@ -128,9 +128,10 @@ func (m *member) phaseProblem() string {
 // countUnowned takes note of units that nobody has, and since when. Before anything was listed nobody is known to have any;
 // while this member rejoins what it knew last stands.
 func (m *member) countUnowned() {
-	if m.life.owners.issued == 0 && m.listed {
+	if m.life.owners.issued == 0 && m.listed || !m.ripe(m.life.counted.Add(countEvery)) {
 		return
 	}
+	m.life.counted = time.Now()
 	m.listed = m.listed || m.life.owners.issued > 0
 	now, owned, wanted := time.Now(), m.ownedUnits(), m.wantedUnits()
 	for u := range wanted {
@@ -159,11 +160,8 @@ func (m *member) wantedUnits() map[plan.Unit]bool {
 // ownedUnits are those whose owner lives, as far as is known.
 func (m *member) ownedUnits() map[plan.Unit]bool {
 	owned := make(map[plan.Unit]bool, len(m.life.owners.entries))
-	for name, e := range m.life.owners.entries {
-		u, err := znode.ParseUnit(name)
-		if err != nil {
-			continue
-		}
+	for _, e := range m.life.owners.entries {
+		u := e.unit
 		if !e.known {
 			owned[u] = true // it is new, and will be read in a moment
 			continue

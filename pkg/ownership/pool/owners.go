@@ -21,15 +21,14 @@ type tenure struct {
 }
 
 // ownerRead takes the content of an owner's node.
-func (m *member) ownerRead(name string, e *entry) {
-	u, err := znode.ParseUnit(name)
-	if err != nil {
+func (m *member) ownerRead(_ string, e *entry) {
+	e.content = nil
+	if !e.ofUnit() {
 		return
 	}
-	e.content = nil
 	if content, err := znode.DecodeOwner(e.node.Data); err == nil {
 		e.content = content
-		m.terms[u] = max(m.terms[u], content.Term)
+		m.terms[e.unit] = max(m.terms[e.unit], content.Term)
 	}
 }
 
@@ -44,8 +43,8 @@ func (m *member) rivals(u plan.Unit) map[plan.Unit]*entry {
 	}
 	for _, name := range m.life.owners.parts[u.Topic] {
 		e := m.life.owners.entries[name]
-		if v, err := znode.ParseUnit(name); err == nil && e != nil && v.Overlaps(u) {
-			all[v] = e
+		if e != nil && e.ofUnit() && e.unit.Overlaps(u) {
+			all[e.unit] = e
 		}
 	}
 	return all
@@ -134,12 +133,12 @@ func (m *member) dropOrphans() {
 	if !m.current() {
 		return
 	}
-	for name, e := range l.owners.entries {
-		if !e.known || e.node.Owner != m.session.ID {
+	for _, e := range l.owners.entries {
+		if !e.known || e.node.Owner != m.session.ID || !e.ofUnit() {
 			continue
 		}
-		u, err := znode.ParseUnit(name)
-		if err != nil || m.busy(u) || l.tenures[u] != nil || !m.ripe(l.retry[u]) {
+		u := e.unit
+		if m.busy(u) || l.tenures[u] != nil || !m.ripe(l.retry[u]) {
 			continue
 		}
 		if seat, ok := l.plan.plan.Seats[u]; !ok || !m.wants(u, seat) {

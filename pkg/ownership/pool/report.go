@@ -66,6 +66,7 @@ func (m *member) writeReport() {
 				return
 			}
 			r.made = exists || r.made && !missing
+			m.mend(err)
 			r.due = time.Now().Add(retryMax)
 		}
 	})

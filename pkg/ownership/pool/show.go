@@ -50,9 +50,9 @@ func (m *member) showUnits() []Unit {
 		}
 	}
 	var all []Unit
-	for name, e := range l.owners.entries {
-		u, err := znode.ParseUnit(name)
-		if err != nil || !e.known || l.tenures[u] != nil || names[e.node.Owner] == "" || e.node.Owner == m.session.ID {
+	for _, e := range l.owners.entries {
+		u := e.unit
+		if !e.ofUnit() || !e.known || l.tenures[u] != nil || names[e.node.Owner] == "" || e.node.Owner == m.session.ID {
 			continue
 		}
 		owner, _ := m.memberOf(names[e.node.Owner])
@@ -94,8 +94,8 @@ func (m *member) why(u plan.Unit, seat plan.Seat) string {
 		return "it is not planned yet"
 	case heir == "":
 		return "its owner and its standby are gone; the next plan is awaited"
-	case heir == l.self && m.problems["claim unit "+u.String()] != "":
-		return m.problems["claim unit "+u.String()]
+	case heir == l.self && l.failing[u] != nil:
+		return fmt.Sprintf("claiming it failed, and is tried again: %v", l.failing[u])
 	case heir == l.self:
 		return "it is being claimed by this member"
 	default:

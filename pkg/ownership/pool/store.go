@@ -53,6 +53,11 @@ func (p *Pool) Update(ctx context.Context, _, topic string, ids mirror.Identitie
 	}
 	_, err = p.client.Write(ctx, check(p.paths.Member(self)), op)
 	o, at := judge(err)
+	if o == refused && at == 1 && op.Kind == coord.OpCreate && errors.Is(err, coord.ErrNoNode) { // somebody removed what is above it
+		if err := p.member.makePaths(ctx); err != nil {
+			return fmt.Errorf("write identities of topic %s: %w", topic, err)
+		}
+	}
 	switch {
 	case o == done:
 		return nil

@@ -37,7 +37,32 @@ func (m *member) readTerm(ctx context.Context, u plan.Unit) (record, error) {
 	return r, nil
 }
 
-// write is the op that puts a term in the record's place.
+// readTerms reads those of a unit, which is the first, and of others that have partitions in common with it. Where there is
+// none, and the topic has identities, it had an owner nevertheless, and somebody removed its term.
+func (m *member) readTerms(ctx context.Context, u plan.Unit, others []plan.Unit) (records []record, floor int64, err error) {
+	found := false
+	for _, u := range append([]plan.Unit{u}, others...) {
+		r, err := m.readTerm(ctx, u)
+		if err != nil {
+			return nil, 0, err
+		}
+		found = found || r.found
+		records = append(records, r)
+	}
+	if found {
+		return records, 0, nil
+	}
+	_, _, err = m.client.Get(ctx, m.paths.Identity(u.Topic), false)
+	switch {
+	case errors.Is(err, coord.ErrNoNode):
+		return records, 0, nil
+	case err != nil:
+		return nil, 0, err
+	}
+	return records, 1, nil
+}
+
+// writeTerm is the op that puts a term in the record's place.
 func (m *member) writeTerm(r record, t znode.Term) (coord.Op, error) {
 	data, err := t.Encode()
 	if err != nil {
@@ -131,8 +156,6 @@ func (m *member) end(ctx context.Context, e ending) error {
 			return err
 		}
 		ops = append(ops, op)
-	} else {
-		ops = append(ops, check(m.paths.Terms()))
 	}
 	_, err = m.client.Write(ctx, ops...)
 	return err
