@@ -150,6 +150,9 @@ func (m *member) own(u plan.Unit, s succession, from string) {
 	l := m.life
 	now := time.Now()
 	t := &tenure{Tenure: mirror.Tenure{Unit: mirror.Unit(u), Term: s.term, Since: now, Before: s.before}, from: l.tick(), settled: s.before == mirror.PredecessorNone}
+	if s.before == mirror.PredecessorDead {
+		t.Wait = m.session.Timeout // the proof was a peer's: if it was wrong, the session's end has ended the other by then
+	}
 	l.tenures[u] = t
 	delete(l.attempts, u)
 	delete(l.doubts, u)

@@ -41,12 +41,13 @@ type lead struct {
 
 // How long the leader waits for what may come together with what makes a new plan due.
 const (
-	planEvery     = 10 * time.Second
-	planFirst     = time.Second // for other members to show up, where there is no plan at all
-	planAfterJoin = 200 * time.Millisecond
-	planAfterWish = 20 * time.Millisecond
-	planAfterTake = time.Second // the standbys take over by the former plan
-	loadShare     = 0.15        // of a new measurement, in a smoothed one: a minute's worth
+	planEvery      = 10 * time.Second
+	planFirst      = time.Second // for other members to show up, where there is no plan at all
+	planAfterJoin  = 200 * time.Millisecond
+	planAfterWish  = 20 * time.Millisecond
+	planAfterDrain = 300 * time.Millisecond
+	planAfterTake  = time.Second // the standbys take over by the former plan
+	loadShare      = 0.15        // of a new measurement, in a smoothed one: a minute's worth
 )
 
 const writingPlan = "write the plan"
@@ -207,11 +208,19 @@ func (m *member) plan() {
 	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: m.following(topics)})
 }
 
-// following returns what the next plan follows from: the newest that could be read, or where there was none who owns what.
+// following returns what the next plan follows from: the newest that could be read, with the standbys that take over from
+// those who are gone or leave, or where there was none who owns what.
 func (m *member) following(topics map[string]int) plan.Plan {
 	p := &m.life.plan
-	if len(p.plan.Seats) > 0 || p.version < 0 && p.err == nil && len(m.life.owners.entries) == 0 {
-		return p.plan
+	if len(p.plan.Seats) > 0 {
+		now := p.plan
+		now.Seats = maps.Clone(now.Seats)
+		for u, s := range now.Seats {
+			if s.Standby != "" && m.heir(s) == s.Standby {
+				now.Seats[u] = plan.Seat{Owner: s.Standby}
+			}
+		}
+		return now
 	}
 	found := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}}
 	for name, e := range m.life.members.entries {
@@ -301,15 +310,15 @@ func (m *member) sample() {
 func (m *member) writePlan(in plan.Input) {
 	l := m.life
 	l.lead.writing = true
-	version, garbage, guard := l.plan.version, l.plan.err != nil, m.guard()
+	was, guard := l.plan, m.guard()
 	m.do(func(ctx context.Context) func() {
 		next := plan.Next(in)
-		if !garbage && version >= 0 && next.Equal(in.Current) {
+		if was.err == nil && was.version >= 0 && next.Equal(was.plan) {
 			return func() { l.lead.writing = false }
 		}
 		data, err := znode.EncodePlan(next)
-		op := coord.Op{Kind: coord.OpSet, Path: m.paths.Plan(), Data: data, Version: version}
-		if version < 0 {
+		op := coord.Op{Kind: coord.OpSet, Path: m.paths.Plan(), Data: data, Version: was.version}
+		if was.version < 0 {
 			op.Kind = coord.OpCreate
 		}
 		if err == nil {

@@ -38,11 +38,10 @@ func (m *member) memberRead(name string, e *entry) {
 	if _, ok := m.life.since[name]; !ok {
 		m.life.since[name] = time.Now()
 	}
-	if was != content {
+	if was.Draining != content.Draining {
+		m.planSoon(planAfterDrain)
+	} else if was != content {
 		m.planSoon(planAfterJoin)
-	}
-	if content.Draining {
-		m.planSoon(planAfterWish)
 	}
 	m.setPeers()
 }

@@ -14,6 +14,7 @@ type oracle struct {
 	units map[mirror.Unit]*past
 	begun int
 	wiped bool // records were taken away or spoilt
+	lied  bool // somebody was called dead who is not
 }
 
 // past is the newest tenure of a unit.
@@ -63,6 +64,9 @@ func (o *oracle) begin(who string, t mirror.Tenure) {
 func (o *oracle) end(t mirror.Tenure, how ended) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.lied && how == endedSilent {
+		how = endedKilled
+	}
 	if p := o.units[t.Unit]; p != nil && p.term == t.Term {
 		p.ended = how
 	}

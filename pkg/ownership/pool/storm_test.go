@@ -182,7 +182,10 @@ func (s *storm) vandalism() map[string]func(*actor) {
 				s.ensemble.Put("/mirror/eu/reports/"+name, []byte("?"))
 			}
 		},
-		"death that is none": func(a *actor) { s.peers.tell(a.incarnation()) },
+		"death that is none": func(a *actor) {
+			s.oracle.lied = true
+			s.peers.tell(a.incarnation())
+		},
 	}
 }
 
