@@ -139,16 +139,28 @@ func (r *relay) reset(h *hop) {
 	_ = h.server.Close()
 }
 
+// Expire ends the session of the client at a server. Meanwhile the client is cut off, or it would take its session back.
+func (r *relay) Expire(t *testing.T, server string) {
+	t.Helper()
+	r.Cut()
+	defer r.Heal()
+	r.mu.Lock()
+	hello := r.hello
+	r.mu.Unlock()
+	endSession(t, server, hello)
+}
+
 func (r *relay) Lose(what lose) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lose = what
 }
 
-func (r *relay) state() (accepted, carried int, hello []byte) {
+// stats returns how many connections there were, and how many bytes of answers.
+func (r *relay) stats() (accepted, carried int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.accepted, r.carried, r.hello
+	return r.accepted, r.carried
 }
 
 func readFrame(from io.Reader) ([]byte, error) {

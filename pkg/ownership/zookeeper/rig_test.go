@@ -8,7 +8,6 @@ import (
 
 	"tributary/e2e/kafka"
 	"tributary/pkg/ownership/coord"
-	"tributary/pkg/ownership/coord/coordtest"
 )
 
 const timeout = 3 * time.Second
@@ -58,8 +57,7 @@ func (r *rig) relay(c coord.Client) *relay {
 }
 
 func (r *rig) Expire(t *testing.T, c coord.Client) {
-	_, _, hello := r.relay(c).state()
-	endSession(t, r.z.Direct()[0], hello)
+	r.relay(c).Expire(t, r.z.Direct()[0])
 }
 
 func (r *rig) Cut(_ *testing.T, c coord.Client)  { r.relay(c).Cut() }
@@ -88,14 +86,4 @@ func (r *rig) Restart(t *testing.T) {
 		})
 	}
 	all.Wait()
-}
-
-// A real ensemble keeps what the interface promises.
-func TestPromises(t *testing.T) {
-	for name, nodes := range map[string]int{"one server": 1, "three servers": 3} {
-		t.Run(name, func(t *testing.T) {
-			z := ensemble(t, nodes, nil)
-			coordtest.Run(t, func(*testing.T) coordtest.Rig { return newRig(z) })
-		})
-	}
 }
