@@ -60,6 +60,11 @@ func ask[T any](ctx context.Context, c *Client, request func() (T, error)) (T, e
 	case o := <-done:
 		return o.value, o.err
 	case <-ctx.Done():
+	}
+	select {
+	case o := <-done: // just in time
+		return o.value, o.err
+	default:
 		return none, fmt.Errorf("%w: %w", errUnknown, context.Cause(ctx))
 	}
 }
@@ -85,7 +90,7 @@ func translate(err error) error {
 func lost(err error) bool {
 	var network net.Error
 	for _, of := range []error{zk.ErrConnectionClosed, zk.ErrSessionExpired, zk.ErrSessionMoved, zk.ErrNoServer, zk.ErrClosing,
-		errHeld, net.ErrClosed, io.EOF} {
+		errGivenUp, net.ErrClosed, io.EOF} {
 		if errors.Is(err, of) {
 			return true
 		}

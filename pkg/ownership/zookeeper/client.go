@@ -49,13 +49,14 @@ func Connect(cfg Config, log *slog.Logger) (*Client, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newSession(cfg.SessionTimeout)
 	h := &hosts{servers: cfg.Servers, resolve: net.DefaultResolver.LookupHost, ctx: ctx}
-	c := &Client{session: s, closing: cancel, log: log, acl: zk.WorldACL(zk.PermAll),
-		dialer: &dialer{cfg: cfg, hosts: h, session: s, log: log}}
+	d := &dialer{cfg: cfg, hosts: h, session: s, log: log}
+	h.failed = d.complain
+	c := &Client{session: s, dialer: d, closing: cancel, log: log, acl: zk.WorldACL(zk.PermAll)}
 	if cfg.Auth != nil {
 		c.acl = zk.DigestACL(zk.PermAll, cfg.Auth.Username, string(cfg.Auth.Password))
 	}
 	var err error
-	c.library, c.over, err = zk.Connect(cfg.Servers, cfg.SessionTimeout, zk.WithDialer(c.dialer.dial), zk.WithHostProvider(h),
+	c.library, c.over, err = zk.Connect(cfg.Servers, cfg.SessionTimeout, zk.WithDialer(d.dial), zk.WithHostProvider(h),
 		zk.WithLogger(libraryLog{log}), zk.WithLogInfo(false))
 	if err != nil {
 		cancel()

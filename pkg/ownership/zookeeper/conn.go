@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	errHeld     = errors.New("connection closed")
+	errGivenUp  = errors.New("connection closed")
 	errPartial  = errors.New("library wrote no whole frame")
 	errIdentity = errors.New("ZooKeeper refused ownership.zookeeper.auth: check username and password")
 )
@@ -177,7 +177,7 @@ func (c *conn) Write(p []byte) (int, error) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.fail(errHeld)
+	c.fail(errGivenUp)
 	return c.Conn.Close()
 }
 

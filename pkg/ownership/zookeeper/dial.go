@@ -17,6 +17,7 @@ const (
 	handshakeLimit = 500 * time.Millisecond // of TLS, and of the greeting
 
 	complainEvery = 30 * time.Second
+	fewRounds     = 4
 )
 
 // dialer makes the library's connections, one at a time.
@@ -39,7 +40,6 @@ func (d *dialer) dial(network, address string, _ time.Duration) (net.Conn, error
 	if err != nil {
 		err = fmt.Errorf("connect to ZooKeeper at %s: %w", address, err)
 		d.session.suspended(err)
-		d.complain(err)
 		return nil, err
 	}
 	c := &conn{Conn: made, session: d.session, handshake: d.limit(handshakeLimit)}
@@ -77,13 +77,14 @@ func (d *dialer) limit(first time.Duration) time.Duration {
 	return max(first, min(first<<min(d.hosts.rounds, maxDoublings), d.cfg.SessionTimeout*2/3))
 }
 
-// complain tells the operator, now and then, why there is no connection.
-func (d *dialer) complain(err error) {
-	if d.hosts.rounds == 0 || time.Since(d.complained) < complainEvery {
+// complain tells the operator, now and then, why there is no connection. It is called after each round of failures; the
+// first few are no news.
+func (d *dialer) complain() {
+	if d.hosts.rounds < fewRounds || time.Since(d.complained) < complainEvery {
 		return
 	}
 	d.complained = time.Now()
-	d.log.Warn("zookeeper was not reached", "err", err)
+	d.log.Warn("zookeeper was not reached", "err", d.session.why())
 }
 
 // drop closes the connection, if there is one, and returns it.

@@ -20,9 +20,10 @@ const (
 // hosts is the library's HostProvider: it says which server is next, waiting between rounds of failures. The library calls
 // it from one goroutine, which is the one that dials too; the library's own pause of a second is never asked for.
 type hosts struct {
-	servers []string // set once, as all up to ctx
+	servers []string // set once, as all up to failed
 	resolve func(ctx context.Context, host string) ([]string, error)
 	ctx     context.Context // ends when the client closes; the library passes none
+	failed  func()          // called after each round of failures
 
 	addresses []string
 	names     map[string]string // host of each address, as it was configured
@@ -52,6 +53,7 @@ func (h *hosts) Next() (server string, retryStart bool) {
 	}
 	if h.tried >= len(h.addresses) {
 		h.rounds++
+		h.failed()
 		h.wait()
 		h.lookUp()
 		h.tried = 0

@@ -10,7 +10,7 @@ import (
 )
 
 func newHosts(t *testing.T, servers []string, names map[string][]string) *hosts {
-	return &hosts{servers: servers, ctx: t.Context(), resolve: func(_ context.Context, host string) ([]string, error) {
+	return &hosts{servers: servers, ctx: t.Context(), failed: func() {}, resolve: func(_ context.Context, host string) ([]string, error) {
 		if ips := names[host]; ips != nil {
 			return ips, nil
 		}

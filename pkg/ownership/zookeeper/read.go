@@ -12,7 +12,7 @@ import (
 
 // Get implements coord.Client. It is sent again where the connection breaks.
 func (c *Client) Get(ctx context.Context, path string, watched bool) (coord.Node, <-chan struct{}, error) {
-	n, watch, err := read(ctx, c, watch{path: path, of: ofNode, wanted: watched}, func() (coord.Node, error) { return c.get(path, watched) })
+	n, watch, err := read(ctx, c, arming{path: path, of: ofNode, wanted: watched}, func() (coord.Node, error) { return c.get(path, watched) })
 	if err != nil {
 		return coord.Node{}, watch, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -41,7 +41,7 @@ func (c *Client) get(path string, watched bool) (coord.Node, error) {
 
 // Children implements coord.Client. It is sent again where the connection breaks.
 func (c *Client) Children(ctx context.Context, path string, watched bool) ([]string, <-chan struct{}, error) {
-	names, watch, err := read(ctx, c, watch{path: path, of: ofChildren, wanted: watched}, func() ([]string, error) {
+	names, watch, err := read(ctx, c, arming{path: path, of: ofChildren, wanted: watched}, func() ([]string, error) {
 		names, _, err := c.library.Children(path)
 		return names, err
 	})
@@ -51,15 +51,15 @@ func (c *Client) Children(ctx context.Context, path string, watched bool) ([]str
 	return names, watch, nil
 }
 
-// watch is what a read is to arm.
-type watch struct {
+// arming is what a read is to arm.
+type arming struct {
 	path   string
 	of     kind
 	wanted bool
 }
 
 // read runs a request until it is answered. The watch is armed where the answer holds, be it that there is no node.
-func read[T any](ctx context.Context, c *Client, w watch, request func() (T, error)) (T, <-chan struct{}, error) {
+func read[T any](ctx context.Context, c *Client, w arming, request func() (T, error)) (T, <-chan struct{}, error) {
 	var none T
 	for {
 		if _, err := c.ready(ctx); err != nil {

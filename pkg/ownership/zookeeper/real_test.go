@@ -3,16 +3,12 @@ package zookeeper
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/pprof"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-zookeeper/zk"
 
 	"tributary/e2e/kafka"
 	"tributary/pkg/ownership/coord"
@@ -195,85 +191,6 @@ func closeUnreached(t *testing.T, z *kafka.ZooKeeper) {
 	}
 }
 
-func strangers(t *testing.T, z *kafka.ZooKeeper) {
-	root := path(t)
-	r := newRelay(t, z.Direct())
-	owner := connect(t, Config{Servers: r.addrs, SessionTimeout: timeout, Auth: &Auth{"mirror", "hush"}})
-	write(t, owner, coord.Op{Kind: coord.OpCreate, Path: root, Data: []byte("ours")}, ephemeral(root+"/a"))
-	for name, auth := range map[string]*Auth{"nobody": nil, "another password": {"mirror", "guess"}, "another name": {"mirrors", "hush"}} {
-		stranger := connect(t, Config{Servers: z.Direct(), SessionTimeout: timeout, Auth: auth})
-		if _, err := get(t, stranger, root); !errors.Is(err, coord.ErrNoAuth) {
-			t.Errorf("%s reads: got %v", name, err)
-		}
-		for what, op := range map[string]coord.Op{"sets": {Kind: coord.OpSet, Path: root, Version: coord.AnyVersion}, "creates": ephemeral(root + "/b"),
-			"deletes": {Kind: coord.OpDelete, Path: root + "/a", Version: coord.AnyVersion}} {
-			var at *coord.OpError
-			if _, err := stranger.Write(t.Context(), op); !errors.Is(err, coord.ErrNoAuth) || !errors.As(err, &at) {
-				t.Errorf("%s %s: got %v", name, what, err)
-			}
-		}
-	}
-	before := connected(t, owner)
-	r.Reset()
-	until(t, owner, "connected again", func(s coord.Session) bool { return s.Phase == coord.Connected && s.Since.After(before.Since) })
-	if n, err := get(t, owner, root); err != nil || string(n.Data) != "ours" {
-		t.Errorf("after a reset the owner gets %q, %v", n.Data, err)
-	}
-	acl, _, err := owner.library.GetACL(root + "/a")
-	if err != nil || len(acl) != 1 || acl[0].Scheme != "digest" || acl[0].Perms != zk.PermAll || !strings.HasPrefix(acl[0].ID, "mirror:") || strings.Contains(acl[0].ID, "hush") {
-		t.Errorf("got %+v, %v", acl, err)
-	}
-}
-
-func mutualTLS(t *testing.T, ca *authority, server string) {
-	ca.issue(t, "client", ca.cert)
-	stranger := newAuthority(t)
-	stranger.issue(t, "client", stranger.cert)
-	good := TLS{CA: ca.path("ca.pem"), Cert: ca.path("client.pem"), Key: ca.path("client.key")}
-	for name, test := range map[string]struct {
-		tls  TLS
-		want string // in the error; "" for none
-	}{
-		"both sides known":          {good, ""},
-		"no certificate of ours":    {TLS{CA: good.CA}, "closed the connection"},
-		"a certificate of others":   {TLS{CA: good.CA, Cert: stranger.path("client.pem"), Key: stranger.path("client.key")}, "closed the connection"},
-		"a server of others":        {TLS{CA: stranger.path("ca.pem"), Cert: good.Cert, Key: good.Key}, "unknown authority"},
-		"a server of another name":  {TLS{CA: good.CA, Cert: good.Cert, Key: good.Key, ServerName: "zk.example"}, "zk.example"},
-		"a file that is not there":  {TLS{CA: ca.path("no.pem")}, "read tls.ca"},
-		"a file that is no PEM":     {TLS{CA: ca.path("client.key")}, "no PEM certificate"},
-		"a key of another's":        {TLS{CA: good.CA, Cert: good.Cert, Key: stranger.path("client.key")}, "tls.cert and tls.key"},
-		"plaintext to a secure one": {TLS{}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			cfg := Config{Servers: []string{server}, SessionTimeout: timeout, TLS: &test.tls}
-			if test.tls == (TLS{}) {
-				cfg.TLS, test.want = nil, "closed the connection"
-			}
-			c := connect(t, cfg)
-			if test.want == "" {
-				at := path(t)
-				write(t, c, ephemeral(at))
-				if _, err := get(t, c, at); err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			var err error
-			for begin := time.Now(); time.Since(begin) < patience; { // until it was tried
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-				_, _, err = c.Get(ctx, "/", false)
-				cancel()
-				if err == nil || strings.Contains(err.Error(), test.want) {
-					break
-				}
-			}
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
-			}
-		})
-	}
-}
-
 // 50 sessions, of which half expire.
 func leaks(t *testing.T, z *kafka.ZooKeeper) {
 	pprof.Do(t.Context(), pprof.Labels("of", t.Name()), func(context.Context) {
@@ -321,114 +238,4 @@ func labelled(t *testing.T, of string) string {
 		}
 	}
 	return strings.Join(out, "\n\n")
-}
-
-func leaderKilled(t *testing.T, z *kafka.ZooKeeper) {
-	c, at := connect(t, Config{Servers: z.Direct(), SessionTimeout: timeout}), path(t)
-	write(t, c, ephemeral(at))
-	before := connected(t, c)
-	leader, err := z.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin := time.Now()
-	if err := leader.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	took := writeAgain(t, c, at, begin)
-	t.Logf("wrote again after %v", took)
-	if took > 5*time.Second {
-		t.Errorf("that took %v", took)
-	}
-	sameSession(t, c, at, before)
-	if err := leader.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// writeAgain returns when a write got through for the first time.
-func writeAgain(t *testing.T, c *Client, at string, begin time.Time) time.Duration {
-	t.Helper()
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-		_, err := c.Write(ctx, coord.Op{Kind: coord.OpSet, Path: at, Version: coord.AnyVersion})
-		cancel()
-		if err == nil {
-			return time.Since(begin)
-		}
-		if errors.Is(err, coord.ErrNoNode) || time.Since(begin) > patience {
-			t.Fatalf("write: %v", err)
-		}
-	}
-}
-
-func sameSession(t *testing.T, c *Client, at string, before coord.Session) {
-	t.Helper()
-	if n, err := get(t, c, at); err != nil || n.Owner != before.ID {
-		t.Errorf("got %+v, %v, want the node of session %#x", n, err, before.ID)
-	}
-	if after := connected(t, c); after.ID != before.ID || after.Generation != before.Generation {
-		t.Errorf("before %+v, after %+v", before, after)
-	}
-}
-
-// While the leader is frozen its followers go on answering pings. A lease that counted those would be wrong.
-func leaderFrozen(t *testing.T, z *kafka.ZooKeeper) {
-	leader, err := z.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	followers := slices.DeleteFunc(z.Direct(), func(addr string) bool { return addr == leader.Addr() })
-	c, at := connect(t, Config{Servers: followers, SessionTimeout: timeout}), path(t)
-	write(t, c, ephemeral(at))
-	before := connected(t, c)
-	pinged := pings(t, followers)
-
-	if err := leader.Freeze(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = leader.Thaw() }) // it is thawed below where all went well
-	frozen := time.Now()
-	if !pinged(timeout) {
-		t.Error("no follower answered a ping, so that this test shows nothing")
-	}
-	t.Logf("a follower answered a ping %v after the leader was frozen", time.Since(frozen))
-	cut := suspended(t, c)
-	if lease := c.Lease(); lease.After(frozen.Add(timeout)) {
-		t.Errorf("the lease ends %v after the leader was frozen, more than a timeout", lease.Sub(frozen))
-	}
-	took := writeAgain(t, c, at, frozen)
-	t.Logf("suspended after %v, wrote again after %v", cut.Since.Sub(frozen), took)
-	sameSession(t, c, at, before)
-	if err := leader.Thaw(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// pings lets the library alone hold a session, and returns a function that waits for the next answer to a ping.
-func pings(t *testing.T, servers []string) func(limit time.Duration) bool {
-	r := newRelay(t, servers)
-	conn, events, err := zk.Connect(r.addrs, timeout, zk.WithLogger(libraryLog{slog.New(slog.DiscardHandler)}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	for late := time.After(patience); conn.State() != zk.StateHasSession; {
-		select {
-		case <-events:
-		case <-late:
-			t.Fatal("the library has no session")
-		}
-	}
-	return func(limit time.Duration) bool {
-		begin := time.Now()
-		_, before := r.stats()
-		for time.Since(begin) < limit {
-			time.Sleep(5 * time.Millisecond)
-			if _, now := r.stats(); now > before {
-				return true
-			}
-		}
-		return false
-	}
 }
