@@ -109,9 +109,20 @@ func members(out *happened, last, v *pool.View) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(was)) {
 		if _, there := is[name]; !there {
-			out.add(EventMemberLeft, out.now, fmt.Sprintf("%s (%s)", was[name].Instance, name))
+			out.add(EventMemberLeft, leftAt(out.now, was[name], last, v), fmt.Sprintf("%s (%s)", was[name].Instance, name))
 		}
 	}
+}
+
+// leftAt is when a member went: now, unless what followed from it was earlier.
+func leftAt(now time.Time, m pool.Member, last, v *pool.View) time.Time {
+	switch e, f := v.LastEviction, v.Failover; {
+	case e.Incarnation == m.Incarnation:
+		return e.At
+	case f.From == m.Instance && f.At.After(last.Failover.At):
+		return f.At.Add(-f.Duration)
+	}
+	return now
 }
 
 func byName(list []pool.Member) map[string]pool.Member {

@@ -175,6 +175,22 @@ func TestEventsOfAPool(t *testing.T) {
 	}
 }
 
+// TestAFailoverIsToldInItsOrder pins the times of its events, which are all seen at one look a while later.
+func TestAFailoverIsToldInItsOrder(t *testing.T) {
+	r := newPoolRig(t)
+	r.look(0)
+	r.view.Members, r.view.Units = r.view.Members[:1], []pool.Unit{owned("d", "a", 7)}
+	r.view.Failover = pool.Failover{At: second(7), Duration: time.Second, From: "b", Units: 1}
+	r.look(9)
+	var times []int64
+	for _, e := range r.events {
+		times = append(times, e.Time.Unix()-second(0).Unix())
+	}
+	if want := []int64{6, 7}; !slices.Equal(times, want) { // the member left, its unit was taken
+		t.Errorf("events of %v: at %v, want %v", r.events, times, want)
+	}
+}
+
 func TestUnitsWithoutAnOwnerAreToldOfOnce(t *testing.T) {
 	r := newPoolRig(t)
 	r.look(0)

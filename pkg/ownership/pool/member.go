@@ -154,7 +154,7 @@ func (m *member) follow() {
 // decide does what follows from what is known. A step that finds the own member node gone replaces life, and the rest finds
 // nothing to do.
 func (m *member) decide() {
-	for _, step := range []func(){m.checkSelf, m.checkTenures, m.markLeaving, m.doReleases, m.doSettles, m.doEvictions, m.dropOrphans, m.takeUnits,
+	for _, step := range []func(){m.checkSelf, m.checkTwins, m.checkTenures, m.markLeaving, m.doReleases, m.doSettles, m.doEvictions, m.dropOrphans, m.takeUnits,
 		m.writeOwn, m.plan, m.writeReport} {
 		if m.life.self == "" {
 			return
