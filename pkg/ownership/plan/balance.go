@@ -1,5 +1,7 @@
 package plan
 
+import "time"
+
 const (
 	// Owners are evened out when one is off by more than startOff of its share, and then until none is by more than stopOff.
 	// While a topic may have to be cut it takes more, such as a member that was added: the cut evens out too.
@@ -12,6 +14,9 @@ const (
 	moveShare  = 0.05
 	minMoves   = 2
 	evenRounds = 6
+
+	restTime = 30 * time.Second // after a death or a drain
+	minRound = 5 * time.Second  // between moves, however often a plan is made
 
 	// Standbys cost nothing to move.
 	startOffStandby = 0.05
@@ -46,7 +51,9 @@ func (r *round) balance() {
 		n := float64(len(r.units))
 		return max(minMoves, ceil(n*moveShare), ceil(n*share/evenRounds))
 	}
-	l.run()
+	if l.run() > 0 {
+		r.balanced = r.now
+	}
 	for i, u := range movable {
 		if to := l.items[i].in; to != u.owner {
 			if u.standby == to {

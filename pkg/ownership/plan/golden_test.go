@@ -170,28 +170,27 @@ func (s scenario) oneRound() []string {
 		if !maps.Equal(before.Seats, s.in.Current.Seats) {
 			return []string{"only standbys change"}
 		}
-		if len(s.in.Current.Cuts) > 0 {
-			return []string{"nothing moves, but " + strings.Join(slices.Sorted(maps.Keys(s.in.Current.Cuts)), " ") + " is to be cut otherwise"}
-		}
 		return []string{"nothing moves"}
 	}
 	return lines
 }
 
-// untilRest makes rounds until nothing moves, and says what each changes.
+// untilRest makes rounds until nothing moved for a minute, and says what each changes.
 func (s scenario) untilRest() []string {
 	var lines []string
-	for i := 1; ; i++ {
+	for i, quiet := 1, 0; quiet < 6; i++ {
 		before := s.in.Current
 		round := s.oneRound()
-		if maps.Equal(before.Seats, s.in.Current.Seats) && len(s.in.Current.Cuts) == 0 {
-			return append(lines, "then nothing moves")
+		if quiet++; maps.Equal(before.Seats, s.in.Current.Seats) {
+			continue
 		}
+		quiet = 0
 		lines = append(lines, fmt.Sprintf("round %d", i))
 		for _, l := range round {
 			lines = append(lines, "  "+l)
 		}
 	}
+	return append(lines, "then nothing moves")
 }
 
 // show says what each member has, and who would take it.

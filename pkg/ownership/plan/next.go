@@ -13,7 +13,8 @@ import (
 //   - An owner stays as long as it lives. When it is gone, its standby has its units, and nothing else moves in that round.
 //   - A member that drains loses everything at once; if all drain, none does, since somebody has to mirror.
 //   - A pin is followed while a member of that instance is alive and does not drain, whatever else speaks against it.
-//   - Loads are evened out by capacity, by few moves a round, and only while somebody is off by more than a tenth.
+//   - Loads are evened out by capacity, by few moves a round, only while somebody is off by more than a tenth, and not in
+//     the half minute after a death or a drain: who is gone is often back by then, and the standbys are even by themselves.
 //   - A standby is in another zone than the owner if there is another, and those of one member's units are spread so that
 //     its death leaves the others even.
 //   - A member that came several times lately gets nothing that another member can take, until it has stayed for a while.
@@ -28,7 +29,7 @@ func Next(in Input) Plan {
 	r.pin()
 	r.rescue()
 	r.place()
-	if r.calm {
+	if r.calm && r.now.Sub(r.unrest) >= restTime && r.now.Sub(r.balanced) >= minRound {
 		r.balance()
 	}
 	r.standBy()
@@ -48,8 +49,10 @@ type round struct {
 	shuns    []Shun
 	cuts     map[string]time.Time
 	fair     float64 // bytes per second of an even share
-	calm     bool    // nobody died or leaves, so that units may move for the sake of balance
-	stalls   bool    // somebody makes no progress, so that loads are not what they would be
+	calm     bool    // no owner is gone or leaves
+	unrest   time.Time
+	balanced time.Time
+	stalls   bool // somebody makes no progress, so that loads are not what they would be
 }
 
 // unit is a seat in the making.
@@ -68,6 +71,10 @@ func newRound(in Input) *round {
 		return r
 	}
 	r.calm = r.isCalm()
+	r.unrest, r.balanced = r.past(in.Current.Unrest), r.past(in.Current.Balanced)
+	if !r.calm {
+		r.unrest = r.now
+	}
 	r.stalls = slices.ContainsFunc(r.members, func(m member) bool {
 		for _, stuck := range m.Stuck {
 			if stuck {
@@ -81,6 +88,14 @@ func newRound(in Input) *round {
 	r.weigh(rates)
 	r.suspect(rates)
 	return r
+}
+
+// past returns a time that is remembered, now where a leader with another clock wrote a later one.
+func (r *round) past(t time.Time) time.Time {
+	if t.After(r.now) {
+		return r.now
+	}
+	return t
 }
 
 // isCalm says that every owner is alive and none of them leaves.
@@ -179,7 +194,8 @@ func (r *round) lightest(u *unit, against func(member int) int, load func(member
 
 // plan returns what was decided.
 func (r *round) plan() Plan {
-	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.shuns, Cuts: r.cuts}
+	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.shuns, Cuts: r.cuts,
+		Unrest: r.unrest, Balanced: r.balanced}
 	for _, u := range r.units {
 		p.Seats[u.Unit] = Seat{r.name(u.owner), r.name(u.standby)}
 		p.Partitions[u.Topic] = max(r.in.Topics[u.Topic], 1)

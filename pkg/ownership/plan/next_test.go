@@ -352,3 +352,27 @@ func TestUnit(t *testing.T) {
 		}
 	}
 }
+
+// After a death or a drain nothing moves to even out loads for half a minute, however often a plan is made: who is gone is
+// often back by then. And between two moves for that there are five seconds.
+func TestNoHaste(t *testing.T) {
+	w := small(t)
+	m := w.die(w.byInstance("m1").Name)
+	w.round()
+	died := w.in.Now
+	back := w.join(m.Instance, m.Zone, m.Capacity)
+	var moves []time.Duration // since the death
+	for range 120 {
+		w.in.Now = w.in.Now.Add(time.Second)
+		p := Next(w.in)
+		if n := len(Changes(w.in, p)); n > minMoves {
+			t.Fatalf("%d moves at once", n)
+		} else if n > 0 {
+			moves = append(moves, w.in.Now.Sub(died))
+		}
+		w.in.Current = p
+	}
+	if len(moves) != 2 || moves[0] != restTime || moves[1] != restTime+minRound || w.owned(back) != 4 {
+		t.Errorf("moves %v after the death; it has %d units", moves, w.owned(back))
+	}
+}

@@ -75,6 +75,8 @@ type Plan struct {
 	Arrivals map[string]Arrival   // by member name: those alive, and those that came lately and are gone
 	Shuns    []Shun               // in order
 	Cuts     map[string]time.Time // topics that should be in more parts or fewer: since when
+	Unrest   time.Time            // when an owner died or drained last
+	Balanced time.Time            // when units moved last to even out loads
 }
 
 // Arrival is when a member was planned with first.
@@ -98,7 +100,7 @@ func (s Shun) Compare(t Shun) int {
 
 // Equal says whether both plans say and remember the same.
 func (p Plan) Equal(q Plan) bool {
-	return maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) && maps.EqualFunc(p.Cuts, q.Cuts, time.Time.Equal) &&
+	return p.Unrest.Equal(q.Unrest) && p.Balanced.Equal(q.Balanced) && maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) && maps.EqualFunc(p.Cuts, q.Cuts, time.Time.Equal) &&
 		maps.EqualFunc(p.Arrivals, q.Arrivals, func(a, b Arrival) bool { return a.Instance == b.Instance && a.At.Equal(b.At) }) &&
 		slices.EqualFunc(p.Shuns, q.Shuns, func(a, b Shun) bool {
 			return a.Member == b.Member && a.Unit == b.Unit && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)

@@ -81,15 +81,19 @@ func (w *world) round() int {
 	return moved
 }
 
-// settle makes rounds until nothing moves any more, and returns how many units moved in each.
+// settle makes rounds until nothing moved for a minute, and returns how many units moved in each up to the last that did.
 func (w *world) settle() []int {
 	w.t.Helper()
 	var moves []int
-	for range 200 {
+	last := 0
+	for i := range 200 {
 		before := w.in.Current
 		moves = append(moves, w.round())
-		if maps.Equal(before.Seats, w.in.Current.Seats) && len(w.in.Current.Cuts) == 0 {
-			return moves[:len(moves)-1]
+		if !maps.Equal(before.Seats, w.in.Current.Seats) {
+			last = i + 1
+		}
+		if i-last >= 6 {
+			return moves[:last]
 		}
 	}
 	w.fatalf("still moving after %d rounds: %v", len(moves), moves)

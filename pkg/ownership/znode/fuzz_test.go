@@ -45,6 +45,8 @@ func samples() map[string][]any {
 			Arrivals:   map[string]plan.Arrival{a: {Instance: "mirror-eu-1", At: at}, b: {Instance: "mirror-eu-2", At: at.Add(time.Second)}},
 			Shuns:      []plan.Shun{{Member: a, Since: at, Until: at.Add(time.Hour)}, {Member: a, Unit: two, Since: at}},
 			Cuts:       map[string]time.Time{"orders": at},
+			Unrest:     at,
+			Balanced:   at.Add(time.Minute),
 		}, plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}, Cuts: map[string]time.Time{}}, plan.Plan{}},
 		"term":   {Term{1, a, EndedNot, true}, Term{7, b, EndedDrained, false}, Term{8, a, EndedDead, false}},
 		"report": {Report{map[string]int{"clicks": 6, "orders": 2}, map[plan.Unit]Load{two: {1.25e6, true}, clicks: {0, false}, {Topic: "gone", Of: 1}: {1, false}}}, Report{map[string]int{}, map[plan.Unit]Load{}}},

@@ -19,6 +19,8 @@ type planForm struct {
 	Arrivals list[arrivalForm] `json:"arrivals,omitempty"`
 	Shuns    list[shunForm]    `json:"shuns,omitempty"`
 	Cuts     list[cutForm]     `json:"cuts,omitempty"`
+	Unrest   int64             `json:"unrest,omitempty"`   // Unix seconds; 0: never
+	Balanced int64             `json:"balanced,omitempty"` // Unix seconds; 0: never
 }
 
 type topicForm struct {
@@ -75,7 +77,7 @@ func DecodePlan(data []byte) (plan.Plan, error) {
 }
 
 func formOf(p plan.Plan) (planForm, error) {
-	f := planForm{format: format{formatNumber}, Members: membersOf(p)}
+	f := planForm{format: format{formatNumber}, Members: membersOf(p), Unrest: unix(p.Unrest), Balanced: unix(p.Balanced)}
 	index := map[string]int{"": -1}
 	for i, m := range f.Members {
 		index[m] = i
@@ -89,12 +91,9 @@ func formOf(p plan.Plan) (planForm, error) {
 		f.Arrivals = append(f.Arrivals, arrivalForm{index[m], p.Arrivals[m].Instance, p.Arrivals[m].At.Unix()})
 	}
 	for _, s := range p.Shuns {
-		form := shunForm{Member: index[s.Member], Since: s.Since.Unix()}
+		form := shunForm{Member: index[s.Member], Since: s.Since.Unix(), Until: unix(s.Until)}
 		if s.Unit != (plan.Unit{}) {
 			form.Unit = UnitName(s.Unit)
-		}
-		if !s.Until.IsZero() {
-			form.Until = s.Until.Unix()
 		}
 		f.Shuns = append(f.Shuns, form)
 	}
@@ -169,7 +168,10 @@ func (f planForm) plan() (plan.Plan, error) {
 			return plan.Plan{}, err
 		}
 	}
-	return p, errors.Join(f.arrivals(&p), f.shuns(&p), f.cuts(&p))
+	var err1, err2 error
+	p.Unrest, err1 = whenever(f.Unrest)
+	p.Balanced, err2 = whenever(f.Balanced)
+	return p, errors.Join(f.arrivals(&p), f.shuns(&p), f.cuts(&p), err1, err2)
 }
 
 func (f planForm) arrivals(p *plan.Plan) error {
@@ -203,10 +205,8 @@ func (f planForm) shuns(p *plan.Plan) error {
 		if shun.Since, err = when(s.Since); err != nil {
 			return fmt.Errorf("shun: %w", err)
 		}
-		if s.Until != 0 {
-			if shun.Until, err = when(s.Until); err != nil {
-				return fmt.Errorf("shun: %w", err)
-			}
+		if shun.Until, err = whenever(s.Until); err != nil {
+			return fmt.Errorf("shun: %w", err)
 		}
 		if i > 0 && p.Shuns[i-1].Compare(shun) >= 0 {
 			return errors.New("shuns are not in order")
@@ -272,4 +272,19 @@ func when(unix int64) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("time %d is none", unix)
 	}
 	return time.Unix(unix, 0).UTC(), nil
+}
+
+// unix and whenever take 0 for the zero time.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func whenever(unix int64) (time.Time, error) {
+	if unix == 0 {
+		return time.Time{}, nil
+	}
+	return when(unix)
 }
