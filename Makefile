@@ -16,7 +16,7 @@ lint:                           ## formatting, vet, and the direction of imports
 	$(GO) vet ./...
 	$(GO) test ./e2e/arrows
 
-unit:                           ## pure logic and components on simulated brokers, under the race detector
+unit:                           ## pure logic and components on simulated brokers, the ZooKeeper client on real servers; under the race detector
 	$(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v /e2e)
 
 e2e: build                      ## the claims, on real Kafka and ZooKeeper
