@@ -18,12 +18,19 @@ type claim struct {
 	self    string
 	guard   coord.Op
 	version int32       // of the plan that names this member
-	replace []coord.Op  // owner nodes that nobody stands behind
+	replace []leftover  // owner nodes that nobody stands behind
 	shapes  []plan.Unit // other units with partitions in common, that had owners once
 	floor   int64       // greatest term seen
 	from    string      // the member whose end it follows from, "" none
 	taken   *succession // after the answer
 	err     error
+}
+
+// leftover is an owner node as it was read. A version does not tell it from one that was made anew, which begins at 0 too.
+type leftover struct {
+	path    string
+	version int32
+	created int64
 }
 
 // attempt is a claim whose outcome is unknown. Its term tells it from others.
@@ -103,7 +110,7 @@ func refusal(refused map[plan.Unit]string) string {
 
 // clearance says whether nobody stands in the way of owning a unit, and which nodes are to be replaced. Its own node is
 // adopted where this incarnation made it.
-func (m *member) clearance(u plan.Unit) (replace []coord.Op, free bool) {
+func (m *member) clearance(u plan.Unit) (replace []leftover, free bool) {
 	free = true
 	for v, e := range m.rivals(u) {
 		if !e.known {
@@ -118,17 +125,17 @@ func (m *member) clearance(u plan.Unit) (replace []coord.Op, free bool) {
 			} else if v == u && m.adopt(u, e) {
 				return nil, false
 			} else {
-				replace = append(replace, m.removal(v, e))
+				replace = append(replace, m.leftover(v, e))
 			}
 		case holderNone:
-			replace = append(replace, m.removal(v, e))
+			replace = append(replace, m.leftover(v, e))
 		}
 	}
 	return replace, free
 }
 
-func (m *member) removal(u plan.Unit, e *entry) coord.Op {
-	return coord.Op{Kind: coord.OpDelete, Path: m.paths.Owner(u), Version: e.node.Version}
+func (m *member) leftover(u plan.Unit, e *entry) leftover {
+	return leftover{m.paths.Owner(u), e.node.Version, e.node.Created}
 }
 
 // adopt takes a unit whose node this incarnation made by a claim that was not answered.
@@ -211,11 +218,29 @@ func (m *member) tryClaim(ctx context.Context, c *claim) (taken *succession, err
 	if err != nil {
 		return nil, err
 	}
-	ops := []coord.Op{c.guard, {Kind: coord.OpCheck, Path: m.paths.Plan(), Version: c.version}}
-	ops = append(ops, c.replace...)
+	ops, err := m.clear(ctx, []coord.Op{c.guard, {Kind: coord.OpCheck, Path: m.paths.Plan(), Version: c.version}}, c.replace)
+	if err != nil {
+		return &s, err
+	}
 	ops = append(ops, coord.Op{Kind: coord.OpCreate, Path: m.paths.Owner(c.unit), Data: owner, Ephemeral: true}, term)
 	_, err = m.client.Write(ctx, ops...)
 	return &s, err
+}
+
+// clear appends the ops that remove leftovers, if they are still what they were. They are looked at after the term was read:
+// whoever makes one anew later writes the term too, and the claim is refused.
+func (m *member) clear(ctx context.Context, ops []coord.Op, left []leftover) ([]coord.Op, error) {
+	for _, o := range left {
+		n, _, err := m.client.Get(ctx, o.path, false)
+		switch {
+		case errors.Is(err, coord.ErrNoNode), err == nil && n.Created != o.created:
+			return nil, &coord.OpError{Op: len(ops), Err: coord.ErrVersion}
+		case err != nil:
+			return nil, err
+		}
+		ops = append(ops, coord.Op{Kind: coord.OpDelete, Path: o.path, Version: o.version})
+	}
+	return ops, nil
 }
 
 // claimed takes the answer.

@@ -143,13 +143,13 @@ func (m *member) writeEviction(ctx context.Context, v eviction) (first bool, err
 // opBytes is about what an op takes beside its path and data.
 const opBytes = 128
 
-// endDead removes the owner node of a dead member, and says so in the term if that is its.
+// endDead removes the owner node of a dead member, and says so in the term. Where that is not its term, it is no term to
+// build on: whoever is to have the unit replaces the node.
 func (m *member) endDead(name string, r record) ([]coord.Op, error) {
-	ops := []coord.Op{{Kind: coord.OpDelete, Path: m.paths.Owner(r.unit), Version: coord.AnyVersion}}
 	if !r.found || r.garbage || r.term.Owner != name {
-		return ops, nil
+		return nil, nil
 	}
 	r.term.Ended = znode.EndedDead
 	op, err := m.writeTerm(r, r.term)
-	return append(ops, op), err
+	return []coord.Op{{Kind: coord.OpDelete, Path: m.paths.Owner(r.unit), Version: coord.AnyVersion}, op}, err
 }

@@ -180,10 +180,10 @@ func (m *member) dropOwner(u plan.Unit, e *entry) {
 	l.dropping[u] = true
 	ended := znode.EndedNot
 	content, ok := e.content.(znode.Owner)
-	if _, given := l.attemptOf(u, content.Term); ok && given && content.Incarnation == l.self {
-		ended = znode.EndedDrained
+	if a, given := l.attemptOf(u, content.Term); ok && given && content.Incarnation == l.self {
+		ended = endedBy(a.taken.before, false)
 	}
-	order := ending{unit: u, self: content.Incarnation, term: content.Term, ended: ended, guard: m.guard()}
+	order := ending{unit: u, self: content.Incarnation, session: e.node.Owner, term: content.Term, ended: ended, guard: m.guard()}
 	m.do(func(ctx context.Context) func() {
 		err := m.end(ctx, order)
 		return func() {

@@ -39,12 +39,9 @@ func (m *member) giveBack(t mirror.Tenure, drained bool) {
 	delete(l.settles, u)
 	ended := znode.EndedNot
 	if drained {
-		ended = znode.EndedDrained
-		if mine.Before == mirror.PredecessorDead && !mine.settled {
-			ended = znode.EndedDead // what the dead one sent may be on its way still
-		}
+		ended = endedBy(mine.Before, mine.settled)
 	}
-	l.releases[u] = &release{ending: ending{unit: u, self: l.self, term: t.Term, ended: ended, guard: m.guard()}}
+	l.releases[u] = &release{ending: ending{unit: u, self: l.self, session: m.session.ID, term: t.Term, ended: ended, guard: m.guard()}}
 	if !mine.asked { // the process ends
 		m.given[u], m.quitting = true, true
 	}

@@ -133,29 +133,54 @@ func (s *succession) after(r record) {
 
 // ending is the end of a term that this member writes.
 type ending struct {
-	unit  plan.Unit
-	self  string
-	term  int64
-	ended znode.Ended
-	guard coord.Op
+	unit    plan.Unit
+	self    string
+	session int64
+	term    int64
+	ended   znode.Ended
+	guard   coord.Op
+}
+
+// endedBy says how a term ended of which nothing is under way any more: what its predecessor sent may be.
+func endedBy(before mirror.Predecessor, settled bool) znode.Ended {
+	if before == mirror.PredecessorDead && !settled {
+		return znode.EndedDead
+	}
+	return znode.EndedDrained
 }
 
 // end removes the owner node of a unit, and says in its term how that ended, if the term is the one that is meant. It may be
-// repeated when its outcome is unknown.
+// repeated when its outcome is unknown: somebody else may have the unit by then, and keeps it.
 func (m *member) end(ctx context.Context, e ending) error {
 	r, err := m.readTerm(ctx, e.unit)
 	if err != nil {
 		return err
 	}
-	ops := []coord.Op{e.guard, {Kind: coord.OpDelete, Path: m.paths.Owner(e.unit), Version: coord.AnyVersion}}
-	if r.found && !r.garbage && r.term.Term == e.term && r.term.Owner == e.self {
-		t := r.term
-		t.Ended = e.ended
-		op, err := m.writeTerm(r, t)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, op)
+	if !r.found || r.garbage || r.term.Term != e.term || r.term.Owner != e.self {
+		return m.endUnsaid(ctx, e, r)
+	}
+	r.term.Ended = e.ended
+	op, err := m.writeTerm(r, r.term)
+	if err != nil {
+		return err
+	}
+	_, err = m.client.Write(ctx, e.guard, coord.Op{Kind: coord.OpDelete, Path: m.paths.Owner(e.unit), Version: coord.AnyVersion}, op)
+	return err
+}
+
+// endUnsaid removes an owner node of the own session whose term says something else. Every claim writes the term, so what is
+// checked of that keeps the node of another from being taken for it.
+func (m *member) endUnsaid(ctx context.Context, e ending, r record) error {
+	n, _, err := m.client.Get(ctx, m.paths.Owner(e.unit), false)
+	if errors.Is(err, coord.ErrNoNode) || err == nil && n.Owner != e.session {
+		return nil // it is done already
+	}
+	if err != nil {
+		return err
+	}
+	ops := []coord.Op{e.guard, {Kind: coord.OpDelete, Path: m.paths.Owner(e.unit), Version: n.Version}}
+	if r.found {
+		ops = append(ops, coord.Op{Kind: coord.OpCheck, Path: m.paths.Term(e.unit), Version: r.version})
 	}
 	_, err = m.client.Write(ctx, ops...)
 	return err
