@@ -122,8 +122,8 @@ func (r *round) keep() {
 		u := &r.units[i]
 		switch {
 		case u.owner != nobody && !r.members[u.owner].Draining:
-		case u.standby != nobody && !r.members[u.standby].Draining && (u.owner == nobody || r.reluctance(u.standby, u.Unit) == 0):
-			u.owner, u.standby = u.standby, nobody // where the owner is dead, this one has claimed it already
+		case u.standby != nobody && !r.members[u.standby].Draining:
+			u.owner, u.standby = u.standby, nobody // it has claimed the unit already, whatever speaks against that
 		default:
 			u.owner = nobody
 		}

@@ -208,19 +208,11 @@ func (m *member) plan() {
 	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: m.following(topics)})
 }
 
-// following returns what the next plan follows from: the newest that could be read, with the standbys that take over from
-// those who are gone or leave, or where there was none who owns what.
+// following returns what the next plan follows from: the newest that could be read, as it is, since it has to be seen in it
+// who died; or where there was none, who owns what.
 func (m *member) following(topics map[string]int) plan.Plan {
-	p := &m.life.plan
-	if len(p.plan.Seats) > 0 {
-		now := p.plan
-		now.Seats = maps.Clone(now.Seats)
-		for u, s := range now.Seats {
-			if s.Standby != "" && m.heir(s) == s.Standby {
-				now.Seats[u] = plan.Seat{Owner: s.Standby}
-			}
-		}
-		return now
+	if p := &m.life.plan; len(p.plan.Seats) > 0 {
+		return p.plan
 	}
 	found := plan.Plan{Seats: map[plan.Unit]plan.Seat{}, Partitions: map[string]int{}, Arrivals: map[string]plan.Arrival{}}
 	for name, e := range m.life.members.entries {
