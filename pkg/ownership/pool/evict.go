@@ -33,7 +33,7 @@ const (
 
 // proven takes the news that a member's process is dead.
 func (m *member) proven(name string) {
-	if _, gone := m.life.gone[name]; gone || name == m.life.self || m.dead[name] != nil {
+	if _, gone := m.life.gone[name]; gone || name == m.life.self || m.dead[name] != nil && !m.dead[name].barred {
 		return
 	}
 	m.dead[name] = &death{at: time.Now()}

@@ -216,7 +216,7 @@ func (r *region) owners() map[string]string {
 			if s, _ := a.client.Session(); !r.ensemble.Live(s.ID) {
 				r.t.Fatalf("%s holds %s validly, and its session has ended", a.name, t.Unit)
 			}
-			for p := range 4 {
+			for p := range max(r.topics[t.Topic], 1) {
 				if !t.Has(int32(p)) {
 					continue
 				}
@@ -235,22 +235,26 @@ func (r *region) owners() map[string]string {
 func (r *region) await(within time.Duration) map[string]int {
 	r.t.Helper()
 	begun := time.Now()
+	all := 0
+	for _, partitions := range r.topics {
+		all += partitions
+	}
 	for {
 		synctest.Wait()
 		owners := r.owners()
-		if len(owners) == 4*len(r.topics) {
+		if len(owners) == all {
 			n := map[string]int{}
 			for _, name := range owners {
 				n[name]++
 			}
 			for name := range n {
-				n[name] /= 4
+				n[name] /= 4 // each topic has four
 			}
 			return n
 		}
 		if time.Since(begun) > within {
 			r.dump()
-			r.t.Fatalf("after %v %d of %d partitions have owners", within, len(owners), 4*len(r.topics))
+			r.t.Fatalf("after %v %d of %d partitions have owners", within, len(owners), all)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -33,12 +33,19 @@ const (
 	endedSilent
 )
 
+// expect lets the oracle know of what nobody can be told of rightly.
+func (o *oracle) expect(wiped, lied bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wiped, o.lied = o.wiped || wiped, o.lied || lied
+}
+
 // owed is the least that the next owner must be told.
-func (p *past) owed() mirror.Predecessor {
+func (p *past) owed(lied bool) mirror.Predecessor {
 	switch {
 	case p.ended == endedDrained:
 		return p.before
-	case p.ended == endedKilled:
+	case p.ended == endedKilled, lied:
 		return max(p.before, mirror.PredecessorDead)
 	}
 	return mirror.PredecessorUnknown
@@ -55,7 +62,7 @@ func (o *oracle) begin(who string, t mirror.Tenure) {
 	} else if o.wiped { // only who saw the former terms knows
 	} else if t.Term <= p.term {
 		o.t.Errorf("%s has %s in term %d after term %d", who, t.Unit, t.Term, p.term)
-	} else if owed := p.owed(); t.Before < owed && t.Term == p.term+1 {
+	} else if owed := p.owed(o.lied); t.Before < owed && t.Term == p.term+1 {
 		o.t.Errorf("%s has %s in term %d and is told of predecessor %d, want at least %d: %+v", who, t.Unit, t.Term, t.Before, owed, *p)
 	}
 	*p = past{term: t.Term, before: t.Before}
@@ -64,9 +71,6 @@ func (o *oracle) begin(who string, t mirror.Tenure) {
 func (o *oracle) end(t mirror.Tenure, how ended) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.lied && how == endedSilent {
-		how = endedKilled
-	}
 	if p := o.units[t.Unit]; p != nil && p.term == t.Term {
 		p.ended = how
 	}
