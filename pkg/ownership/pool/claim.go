@@ -157,8 +157,8 @@ func (m *member) own(u plan.Unit, s succession, from string) {
 	l := m.life
 	now := time.Now()
 	t := &tenure{Tenure: mirror.Tenure{Unit: mirror.Unit(u), Term: s.term, Since: now, Before: s.before}, from: l.tick(), settled: s.before == mirror.PredecessorNone}
-	if s.before == mirror.PredecessorDead {
-		t.Wait = m.session.Timeout // the proof was a peer's: if it was wrong, the session's end has ended the other by then
+	if s.before != mirror.PredecessorNone {
+		t.Wait = m.session.Timeout // a peer's proof of a death may be wrong; the other's session has ended by then
 	}
 	l.tenures[u] = t
 	delete(l.attempts, u)

@@ -32,6 +32,7 @@ type entry struct {
 	node    coord.Node
 	known   bool   // it was read
 	issued  uint64 // when that was asked for
+	denied  bool   // it may not be read
 	reading bool
 	watched bool
 	changed bool // its watch fired: to be read again if the next list has it
@@ -54,13 +55,13 @@ func newFolder(path string, read, gone func(string, *entry)) *folder {
 	return &folder{path: path, read: read, gone: gone, entries: map[string]*entry{}, todo: map[string]bool{}, stale: true}
 }
 
-// complete says whether the folder was listed, and every child read.
+// complete says whether the folder was listed, and every child read that may be.
 func (f *folder) complete() bool {
 	if f.issued == 0 {
 		return false
 	}
 	for _, e := range f.entries {
-		if !e.known {
+		if !e.known && !e.denied {
 			return false
 		}
 	}
@@ -187,18 +188,21 @@ type readAnswer struct {
 
 func (m *member) entryRead(f *folder, name string, a readAnswer) {
 	switch {
+	case errors.Is(a.err, coord.ErrNoNode) && a.issued < f.issued: // a newer list has it: made again meanwhile
+		f.todo[name] = true
 	case errors.Is(a.err, coord.ErrNoNode):
 		delete(f.entries, name)
 		f.stale = true
 		f.gone(name, a.entry)
-	case errors.Is(a.err, coord.ErrNoAuth): // somebody else's: what it says is not known, and looked at again
-		a.known, a.entry.issued, a.due = true, a.issued, time.Now().Add(planEvery)
-		f.todo[name] = true
-		f.read(name, a.entry)
 	case a.err != nil:
+		a.denied = errors.Is(a.err, coord.ErrNoAuth)
 		a.due = time.Now().Add(retryMin)
+		if a.denied {
+			a.due = time.Now().Add(retryMax)
+		}
 		f.todo[name] = true
 	default:
+		a.denied = false
 		if !a.known || a.node.Created != a.got.Created || a.node.Owner != a.got.Owner {
 			a.first = time.Now()
 		}

@@ -20,7 +20,6 @@ type ownNode struct {
 	writing  bool
 	due      time.Time
 	failed   int
-	wanted   []chan error // who waits for it to say what is wanted
 }
 
 // joinRetry is how long to wait before another attempt.
@@ -130,10 +129,10 @@ func (m *member) writeOwn() {
 	o := &m.life.own
 	want := m.draining || m.quitting
 	if o.draining == want && !o.spoilt {
-		for _, answer := range o.wanted {
+		for _, answer := range m.asked {
 			answer <- nil // it holds one
 		}
-		o.wanted = nil
+		m.asked = nil
 		return
 	}
 	if o.writing || !m.ripe(o.due) {

@@ -46,8 +46,9 @@ const (
 	planAfterJoin  = 200 * time.Millisecond
 	planAfterWish  = 20 * time.Millisecond
 	planAfterDrain = 300 * time.Millisecond
-	planAfterTake  = time.Second // the standbys take over by the former plan
-	loadShare      = 0.15        // of a new measurement, in a smoothed one: a minute's worth
+	planAfterTake  = time.Second      // the standbys take over by the former plan
+	offerTime      = 30 * time.Second // for the leader to see the source
+	loadShare      = 0.15             // of a new measurement, in a smoothed one: a minute's worth
 )
 
 const writingPlan = "write the plan"
@@ -226,19 +227,29 @@ func (m *member) following(topics map[string]int) plan.Plan {
 	return found
 }
 
-// offers are all topics that somebody says are to be mirrored, by the most partitions that anybody sees; nil when this
-// member has not seen the source. Where members see different sources of truth for a while, such as one that is cut off from
+// offers are all topics that somebody says are to be mirrored, by the most partitions that anybody sees; nil when that is not
+// known: this member has not seen the source, and has not waited offerTime for it. From then on what others report is added
+// to what is planned. Where members see different sources of truth for a while, such as one that is cut off from
 // it, too many are planned rather than too few: a topic without a seat is dropped by its owner.
 func (m *member) offers() map[string]int {
-	if m.offered == nil {
-		return nil
-	}
+	l := m.life
 	all := maps.Clone(m.offered)
-	for _, e := range m.life.reports.entries {
-		if r, ok := e.content.(znode.Report); ok {
-			for t, n := range r.Topics {
-				all[t] = max(all[t], n)
-			}
+	if all == nil {
+		all = maps.Clone(l.plan.plan.Partitions)
+		if time.Since(l.lead.since) < offerTime || len(l.reports.entries) == 0 {
+			return nil
+		}
+	}
+	if all == nil {
+		all = map[string]int{}
+	}
+	for name, e := range l.reports.entries {
+		r, ok := e.content.(znode.Report)
+		if !ok || !m.alive(name) {
+			continue
+		}
+		for t, n := range r.Topics {
+			all[t] = max(all[t], n)
 		}
 	}
 	return all
@@ -277,7 +288,10 @@ func (m *member) sample() {
 		l.sampled = time.Now()
 	}
 	for name, e := range m.life.reports.entries {
-		r, _ := e.content.(znode.Report)
+		r, ok := e.content.(znode.Report)
+		if !ok || !m.alive(name) {
+			continue // what an earlier incarnation said
+		}
 		for u, load := range r.Loads {
 			was, ok := l.load[u]
 			if !ok {

@@ -27,6 +27,7 @@ type member struct {
 	offered   map[string]int // nil: the link has not said yet
 	loads     []mirror.Load
 	draining  bool                    // an operator asked for it
+	asked     []chan error            // who waits for the pool to know
 	quitting  bool                    // the process ends: units are given back that nobody asked for
 	given     map[plan.Unit]bool      // such units: not to be taken again
 	terms     map[plan.Unit]int64     // the greatest terms seen

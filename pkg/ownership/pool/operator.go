@@ -15,7 +15,7 @@ func (p *Pool) Drain(ctx context.Context, on bool) error {
 	answer := make(chan error, 1) // the answer waits for nobody
 	p.mu.Lock()
 	p.member.draining = on
-	p.member.life.own.wanted = append(p.member.life.own.wanted, answer)
+	p.member.asked = append(p.member.asked, answer)
 	p.mu.Unlock()
 	p.mail.post(func() {})
 	select {
