@@ -113,7 +113,7 @@ func refusal(refused map[plan.Unit]string) string {
 func (m *member) clearance(u plan.Unit) (replace []leftover, free bool) {
 	free = true
 	for v, e := range m.rivals(u) {
-		if !e.known {
+		if !m.life.owners.fresh(znode.UnitName(v)) {
 			return nil, false
 		}
 		switch m.holderOf(e.node.Owner, e.issued) {

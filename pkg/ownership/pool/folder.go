@@ -68,6 +68,12 @@ func (f *folder) complete() bool {
 	return true
 }
 
+// fresh says whether a child is known, and nothing says that it is another by now.
+func (f *folder) fresh(name string) bool {
+	e := f.entries[name]
+	return e != nil && e.known && !e.changed && !e.reading && !f.todo[name]
+}
+
 // refresh asks for what is not up to date.
 func (m *member) refresh(f *folder) {
 	if f.stale && !f.listing && m.ripe(f.due) {

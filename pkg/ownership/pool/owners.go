@@ -133,8 +133,8 @@ func (m *member) dropOrphans() {
 	if !m.current() {
 		return
 	}
-	for _, e := range l.owners.entries {
-		if !e.known || e.node.Owner != m.session.ID || !e.ofUnit() {
+	for name, e := range l.owners.entries {
+		if !l.owners.fresh(name) || e.node.Owner != m.session.ID || !e.ofUnit() {
 			continue
 		}
 		u := e.unit

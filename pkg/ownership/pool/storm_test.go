@@ -192,7 +192,7 @@ func (s *storm) run(t *testing.T, faults map[string]func(*actor)) {
 	}
 	s.await(10 * time.Second)
 	names := slices.Sorted(maps.Keys(faults))
-	for range 30 {
+	for range 20 {
 		s.round(faults, names)
 	}
 	s.calm()
@@ -234,5 +234,5 @@ func TestVandals(t *testing.T) {
 
 var (
 	storm1 = flag.Uint64("storm", 0, "first seed of storms")
-	seeds  = flag.Uint64("storms", 4, "how many storms")
+	seeds  = flag.Uint64("storms", 2, "how many storms")
 )
