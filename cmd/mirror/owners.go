@@ -86,6 +86,9 @@ func (p *poolReport) render(now time.Time) string {
 			fmt.Fprintf(&text, "draining: %s\n", clean(m.Instance))
 		}
 	}
+	if p.Incarnation == "" {
+		text.WriteString("this mirror is no member at the moment: it may not know who has what\n")
+	}
 	for _, problem := range p.Problems {
 		fmt.Fprintf(&text, "problem: %s\n", clean(problem))
 	}

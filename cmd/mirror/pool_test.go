@@ -225,8 +225,9 @@ func TestPoolCommandsComplete(t *testing.T) {
 func TestStatusOfAPool(t *testing.T) {
 	now := time.Now()
 	since := now.Add(-time.Minute)
+	one := 1
 	report := statusReport{Instance: "m-1", Zone: "z1", Version: "v", Links: []linkStatus{{Name: "home", To: "home", State: "unowned",
-		Pool: &poolStatus{State: "suspended", Since: &since, Leader: "m-2", Members: 3, Owned: 1, Unowned: 1, Draining: true, Problems: []string{"late"}},
+		Pool: &poolStatus{State: "suspended", Since: &since, Leader: "m-2", Members: 3, Owned: 1, Unowned: &one, Draining: true, Problems: []string{"late"}},
 		Topics: []topicStatus{{Topic: "a", Owner: "m-1", State: "caught_up"}, {Topic: "b", Owner: "m-2", State: elsewhere}, {Topic: "c", Owner: "m-2", State: elsewhere},
 			{Topic: "d", Owner: "m-3", State: elsewhere}, {Topic: "e", State: "unowned", Problem: "planned for m-3"}}}}}
 	want := `m-1  zone z1  version v

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,7 +19,7 @@ type poolStatus struct {
 	Leader   string     `json:"leader"`
 	Members  int        `json:"members"`
 	Owned    int        `json:"owned"`
-	Unowned  int        `json:"unowned"`
+	Unowned  *int       `json:"unowned"`
 	Draining bool       `json:"draining"`
 	Problems []string   `json:"problems"`
 }
@@ -30,8 +31,12 @@ func (l linkStatus) poolLines(now time.Time) string {
 	}
 	p := l.Pool
 	var out strings.Builder
-	fmt.Fprintf(&out, "POOL  %s  ZooKeeper %s for %s  %d members  leader %s  %d units here, %d without an owner", clean(l.Name), known(p.State), age(p.Since, now),
-		p.Members, known(p.Leader), p.Owned, p.Unowned)
+	unowned := unknown
+	if p.Unowned != nil {
+		unowned = strconv.Itoa(*p.Unowned)
+	}
+	fmt.Fprintf(&out, "POOL  %s  ZooKeeper %s for %s  %d members  leader %s  %d units here, %s without an owner", clean(l.Name), known(p.State), age(p.Since, now),
+		p.Members, known(p.Leader), p.Owned, unowned)
 	if p.Draining {
 		out.WriteString("  draining")
 	}

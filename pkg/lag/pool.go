@@ -62,6 +62,9 @@ func (h *poolHistory) observe(now time.Time, v *pool.View) []mirror.Event {
 	h.drain(&out, last, v)
 	h.ownerless(&out, now, v)
 	for _, p := range v.Problems {
+		if v.Phase != pool.Connected { // of the session there are events
+			break
+		}
 		if !slices.Contains(last.Problems, p) {
 			out.add(EventPoolProblem, now, p)
 		}

@@ -80,7 +80,7 @@ func (h *poolHistory) ownerless(out *happened, now time.Time, v *pool.View) {
 	var late []mirror.Unit
 	var why string
 	for i := range v.Unowned {
-		if u := &v.Unowned[i]; now.Sub(u.Since) >= patience {
+		if u := &v.Unowned[i]; v.Incarnation != "" && now.Sub(u.Since) >= patience {
 			if late = append(late, u.Unit); why == "" {
 				why = u.Why
 			}
@@ -94,7 +94,7 @@ func (h *poolHistory) ownerless(out *happened, now time.Time, v *pool.View) {
 			text += "; " + why
 		}
 		out.add(EventUnowned, now, text)
-	case len(late) == 0 && h.unowned:
+	case len(late) == 0 && h.unowned && v.Incarnation != "":
 		h.unowned = false
 		out.add(EventOwned, now, "every unit has an owner")
 	}

@@ -94,6 +94,21 @@ func TestTopicsOfAPool(t *testing.T) {
 	}
 }
 
+// TestWithoutAMembershipNobodyIsAccused pins that topics of which this process does not know who has them do not count as
+// unowned: the other members may have them.
+func TestWithoutAMembershipNobodyIsAccused(t *testing.T) {
+	r := newPoolRig(t)
+	r.view = pool.View{Phase: pool.Connecting, Since: second(-60), Instance: "a", Unowned: []pool.Unowned{{Unit: mirror.Unit{Topic: "c", Of: 1}, Since: second(-50)}}}
+	told := r.look(0)
+	got := r.o.Snapshot().Links[0]
+	if len(got.Topics) != 1 || got.Topics[0].State != waiting || !got.Topics[0].Away || got.State != waiting {
+		t.Errorf("got %+v", got)
+	}
+	if len(told) > 0 {
+		t.Errorf("events: %q", told)
+	}
+}
+
 // TestATopicThatMovedAwayIsForgotten pins that a watermark does not outlive the tenure: another member knows better by then.
 func TestATopicThatMovedAwayIsForgotten(t *testing.T) {
 	r := newPoolRig(t)
@@ -121,7 +136,7 @@ func TestALinkWithoutASessionWaits(t *testing.T) {
 		{"suspended", func(v *pool.View) { v.Phase = pool.Suspended }, ""},
 		{"never connected", func(v *pool.View) {
 			v.Phase, v.Incarnation, v.Problems = pool.Connecting, "", []string{"zk-1:2181 refuses"}
-		}, "no session with ZooKeeper since 2023-11-14T22:13:15Z; it is tried without end: zk-1:2181 refuses"},
+		}, "no session with ZooKeeper since 2023-11-14T22:13:15Z; check the servers, the network and the credentials"},
 		{"expired", func(v *pool.View) { v.Phase, v.Expired = pool.Connecting, 1 }, "no session with ZooKeeper"},
 		{"joining", func(v *pool.View) { v.Incarnation = "" }, "joining the pool"},
 	} {

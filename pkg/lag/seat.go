@@ -17,6 +17,7 @@ type seat struct {
 	since                   time.Time
 	mine                    bool   // at least in part
 	unowned                 bool   // at least in part
+	unknown                 bool   // who has it: this process is no member, and the others may have it
 	why                     string // of unowned
 	dest                    string
 }
@@ -45,6 +46,10 @@ func newSeats(v *pool.View) map[string]*seat {
 	}
 	for i := range v.Unowned {
 		u, s := &v.Unowned[i], of(v.Unowned[i].Topic)
+		if v.Incarnation == "" {
+			s.unknown = true
+			continue
+		}
 		s.unowned, s.why, s.standbys = true, cmp.Or(s.why, waits(u)), addOnce(s.standbys, u.Standby)
 	}
 	return seats
@@ -68,19 +73,17 @@ func (l *Link) addSeats(seats map[string]*seat) {
 		return
 	}
 	for name, s := range seats {
-		t := Topic{Topic: name, Dest: s.dest, State: StateElsewhere}
-		if s.mine { // taken, and not begun
+		t := Topic{Topic: name, Dest: s.dest, State: StateElsewhere, Away: !s.mine}
+		switch {
+		case s.mine: // taken, and not begun
 			t.State = mirror.StateStarting
+		case s.unknown && len(s.owners) == 0:
+			t.State = mirror.StateWaiting
 		}
 		s.of(&t)
 		l.Topics = append(l.Topics, t)
 	}
 	slices.SortFunc(l.Topics, func(a, b Topic) int { return strings.Compare(a.Topic, b.Topic) })
-}
-
-// Here says whether this process mirrors the topic, or is to, at least in part.
-func (t *Topic) Here() bool {
-	return len(t.Partitions) > 0 || t.State != StateElsewhere && t.State != StateUnowned
 }
 
 // absent says why no topic can be taken, "" when all is well or there is no pool.

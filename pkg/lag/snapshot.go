@@ -40,6 +40,7 @@ type Topic struct {
 	Standby     string       // the instance that takes it when the owner dies; "" none
 	Term        int64        // grows with every owner, the newest of all parts; 0 outside of a pool
 	OwnedSince  *time.Time   // when the term began
+	Away        bool         // another member has all of it, or nobody, or nobody knows: nothing of it is known here
 	State       mirror.State // the worst of the partitions; at least waiting with a Problem
 	Problem     string       // why partitions are missing, "" when none are
 

@@ -48,7 +48,7 @@ func (tn *tenant) leave(ctx context.Context) {
 	t.relist()
 	t.mu.Unlock()
 	l.own.Release(tn.Tenure, drained && err == nil)
-	l.log.Info("unit handed over", "unit", tn.String(), "term", tn.Term, "drained", drained, "saved", err == nil)
+	l.log.Debug("unit handed over", "unit", tn.String(), "term", tn.Term, "drained", drained, "saved", err == nil)
 	for _, p := range list {
 		l.source.Detach(p) // it may wait for a slow source, so that it is last
 	}

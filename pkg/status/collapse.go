@@ -20,7 +20,7 @@ func (c *collector) collapse(link *lag.Link) (shown []lag.Topic, collapsed int) 
 	was, now := c.named[link.Name], nameSet{}
 	here := make([]lag.Topic, 0, len(link.Topics))
 	for _, t := range link.Topics {
-		if t.Here() {
+		if !t.Away {
 			here = append(here, t)
 		}
 	}

@@ -81,7 +81,7 @@ func poolView() *pool.View {
 func shared() *lag.Snapshot {
 	s := full()
 	s.Links[0].Pool = poolView()
-	s.Links[0].Topics = append(s.Links[0].Topics, lag.Topic{Topic: "far", Owner: "ad-18", Zone: "z2", Term: 9, OwnedSince: moment(-5), State: lag.StateElsewhere})
+	s.Links[0].Topics = append(s.Links[0].Topics, lag.Topic{Topic: "far", Owner: "ad-18", Zone: "z2", Term: 9, OwnedSince: moment(-5), Away: true, State: lag.StateElsewhere})
 	return s
 }
 

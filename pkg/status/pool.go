@@ -22,7 +22,8 @@ const poolTimeout = 20 * time.Second
 type Pool interface {
 	// View returns the present moment. It does no I/O.
 	View() pool.View
-	// Drain says whether this member hands over all that it has, and takes nothing. It returns when that is noted.
+	// Drain says whether this member hands over all that it has, and takes nothing. It returns when that is noted. Errors,
+	// as those of the others, say of what pool, and what to do.
 	Drain(ctx context.Context, on bool) error
 	// Pin wishes a topic to be with an instance while that is a member; Unpin ends that.
 	Pin(ctx context.Context, topic, instance string) error
@@ -122,7 +123,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, check func(*pool
 	done, failed := outcomes(asked.Kind)
 	outcome, code, err := s.carry(ctx, asked, done, failed, poolCode, func(*journal.Event) error { return do(ctx, p) })
 	if err != nil {
-		s.writeError(w, code, fmt.Errorf("%s at the pool of link %s: %w", asked.Text, name, err))
+		s.writeError(w, code, err)
 		return
 	}
 	after := p.View()

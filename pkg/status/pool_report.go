@@ -28,8 +28,8 @@ type poolReport struct {
 	Leader          string            `json:"leader"`
 	Members         []memberReport    `json:"members"`
 	Units           []unitReport      `json:"units"`
-	Unowned         []unownedReport   `json:"unowned"`
-	Pins            map[string]string `json:"pins"` // topic to instance
+	Unowned         []unownedReport   `json:"unowned"` // while this process is no member: what it does not know the owner of
+	Pins            map[string]string `json:"pins"`    // topic to instance
 	Failover        *failoverReport   `json:"failover"`
 	Evictions       int               `json:"evictions"`
 	LastEviction    *evictionReport   `json:"last_eviction"`
@@ -152,7 +152,7 @@ type poolSummary struct {
 	Leader      string     `json:"leader"` // instance
 	Members     int        `json:"members"`
 	Owned       int        `json:"owned"`
-	Unowned     int        `json:"unowned"`
+	Unowned     *int       `json:"unowned"` // null while this process is no member
 	Draining    bool       `json:"draining"`
 	Problems    []string   `json:"problems"`
 }
@@ -162,8 +162,12 @@ func newPoolSummary(v *pool.View) *poolSummary {
 	if v == nil {
 		return nil
 	}
-	return &poolSummary{State: v.Phase.String(), Since: at(v.Since), Incarnation: v.Incarnation, Leader: leader(v), Members: len(v.Members), Owned: owned(v),
-		Unowned: len(v.Unowned), Draining: v.Draining, Problems: append([]string{}, v.Problems...)}
+	s := &poolSummary{State: v.Phase.String(), Since: at(v.Since), Incarnation: v.Incarnation, Leader: leader(v), Members: len(v.Members), Owned: owned(v),
+		Draining: v.Draining, Problems: append([]string{}, v.Problems...)}
+	if unowned := len(v.Unowned); v.Incarnation != "" {
+		s.Unowned = &unowned
+	}
+	return s
 }
 
 // leader returns the instance of the member that plans, its incarnation where that is not known, "" without one.

@@ -54,7 +54,7 @@ func (v *View) Absent() string {
 	case v.Phase == Closed:
 		return "it has left the pool"
 	}
-	return fmt.Sprintf("no session with ZooKeeper since %s; it is tried without end%s", v.Since.UTC().Format(time.RFC3339), why)
+	return fmt.Sprintf("no session with ZooKeeper since %s; check the servers, the network and the credentials", v.Since.UTC().Format(time.RFC3339))
 }
 
 // Member is a member of a pool.
