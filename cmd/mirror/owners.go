@@ -79,8 +79,12 @@ func showOwners(ctx context.Context, out io.Writer, c *control, link string, for
 // render draws a pool: a line about it, what keeps it from working, and its units.
 func (p *poolReport) render(now time.Time) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s  ZooKeeper %s for %s  %d members  leader %s  %d units, %d of them here, %d without an owner\n", clean(p.Link), known(p.State), age(p.Since, now),
-		len(p.Members), known(p.leader()), len(p.Units)+len(p.Unowned), p.Owned, len(p.Unowned))
+	timeout := unknown
+	if p.Timeout != nil {
+		timeout = strconv.FormatFloat(*p.Timeout, 'g', -1, 64) + "s"
+	}
+	fmt.Fprintf(&text, "%s  ZooKeeper %s for %s, session timeout %s  %d members  leader %s  %d units, %d of them here, %d without an owner\n", clean(p.Link), known(p.State),
+		age(p.Since, now), timeout, len(p.Members), known(p.leader()), len(p.Units)+len(p.Unowned), p.Owned, len(p.Unowned))
 	for _, m := range p.Members {
 		if m.Draining {
 			fmt.Fprintf(&text, "draining: %s\n", clean(m.Instance))

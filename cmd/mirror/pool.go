@@ -23,6 +23,7 @@ type poolReport struct {
 	Link        string            `json:"link"`
 	State       string            `json:"state"`
 	Since       *time.Time        `json:"since"`
+	Timeout     *float64          `json:"session_timeout_seconds"`
 	Incarnation string            `json:"incarnation"`
 	Draining    bool              `json:"draining"`
 	Owned       int               `json:"owned"`

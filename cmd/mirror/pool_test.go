@@ -69,7 +69,7 @@ func (d *poolDaemon) pool() string {
 	for i := range d.takers {
 		members = append(members, fmt.Sprintf(`{"incarnation":"m-%d-b","instance":"m-%d","draining":false}`, i+2, i+2))
 	}
-	return fmt.Sprintf(`{"link":"home","state":"connected","since":%q,"incarnation":"m-1-a","draining":%v,"owned":%d,"leader":"m-1-a","new_field":7,"members":[%s],"units":[%s],
+	return fmt.Sprintf(`{"link":"home","state":"connected","since":%q,"session_timeout_seconds":4.5,"incarnation":"m-1-a","draining":%v,"owned":%d,"leader":"m-1-a","new_field":7,"members":[%s],"units":[%s],
  "unowned":[{"unit":"wide@1/2","topic":"wide","planned":"m-3","standby":"m-1","since":%q,"pinned":"","why":"m-3 is\u001b[2J gone"}],"pins":{"wide":"m-2"},"problems":["a\u001b[2Jproblem"]}`,
 		since, d.draining, owned, strings.Join(members, ","), strings.Join(units, ","), since)
 }
@@ -82,7 +82,7 @@ func (d *poolDaemon) calls() string {
 
 func TestOwners(t *testing.T) {
 	dir := serveSocket(t, &poolDaemon{takers: 1, left: []int{1}, draining: true})
-	want := `home  ZooKeeper connected for 1m05s  2 members  leader m-1  3 units, 1 of them here, 1 without an owner
+	want := `home  ZooKeeper connected for 1m05s, session timeout 4.5s  2 members  leader m-1  3 units, 1 of them here, 1 without an owner
 draining: m-1
 problem: a [2Jproblem
 UNIT      OWNER  ZONE  STANDBY  TERM  SINCE  PINNED  WHY

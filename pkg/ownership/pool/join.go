@@ -50,7 +50,7 @@ func (m *member) join() {
 			}
 			l.self, l.own.draining = self, draining
 			l.since[self] = time.Now()
-			m.log.Info("joined the pool", "incarnation", self, "session", fmt.Sprintf("%#x", session.ID))
+			m.log.Info("joined the pool", "incarnation", self, "session", fmt.Sprintf("%#x", session.ID), "timeout", session.Timeout.String())
 			m.publish()
 		}
 	})
