@@ -44,12 +44,13 @@ type actor struct {
 	mu     sync.Mutex
 	frozen bool // nothing is released, settled or noticed
 	seen   map[mirror.Unit]mirror.Tenure
+	gave   map[mirror.Unit]int64 // terms of what was released
 }
 
 func newRegion(t *testing.T, topics int) *region {
 	r := &region{t: t, ensemble: fake.New(), topics: map[string]int{}, evict: true}
 	r.peers = &wires{of: map[string]*wire{}}
-	r.oracle = oracle{t: t, units: map[mirror.Unit]*past{}}
+	r.oracle = newOracle(t)
 	for i := range topics {
 		r.topics[fmt.Sprintf("topic-%03d", i)] = 4
 	}
@@ -69,12 +70,17 @@ func (r *region) start(instance string) *actor {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &actor{Pool: p, client: c, name: instance, stop: cancel, ended: make(chan error, 1), oracle: &r.oracle, seen: map[mirror.Unit]mirror.Tenure{}}
+	a := newActor(p, instance, &r.oracle, cancel)
+	a.client = c
 	r.actors = append(r.actors, a)
 	p.Offer(r.topics)
 	go func() { a.ended <- p.Run(ctx) }()
 	go a.link(ctx)
 	return a
+}
+
+func newActor(p *Pool, instance string, o *oracle, stop context.CancelFunc) *actor {
+	return &actor{Pool: p, name: instance, stop: stop, ended: make(chan error, 1), oracle: o, seen: map[mirror.Unit]mirror.Tenure{}, gave: map[mirror.Unit]int64{}}
 }
 
 // link releases what is leaving.
@@ -101,7 +107,9 @@ func (a *actor) look() {
 	}
 	now := map[mirror.Unit]mirror.Tenure{}
 	for _, t := range a.tenures() {
-		now[t.Unit] = t
+		if a.gave[t.Unit] != t.Term {
+			now[t.Unit] = t
+		}
 	}
 	for u, t := range a.seen {
 		if now[u].Term != t.Term {
@@ -124,6 +132,7 @@ func (a *actor) look() {
 func (a *actor) release(t mirror.Tenure) {
 	a.oracle.end(t, endedDrained)
 	delete(a.seen, t.Unit)
+	a.gave[t.Unit] = t.Term
 	a.Release(t, true)
 }
 

@@ -119,6 +119,9 @@ func (m *member) listFailed(f *folder, err error) {
 	f.due = time.Now().Add(backoff(f.failed))
 	f.failed++
 	m.trouble("list "+f.path, err)
+	if f == m.life.members {
+		m.denied.Store(errors.Is(err, coord.ErrNoAuth))
+	}
 	if !errors.Is(err, coord.ErrNoNode) {
 		return
 	}
@@ -133,6 +136,9 @@ func (m *member) listFailed(f *folder, err error) {
 func (m *member) take(f *folder, names []string) {
 	m.trouble("list "+f.path, nil)
 	f.parts = partsOf(names)
+	if f == m.life.members {
+		m.denied.Store(false)
+	}
 	there := make(map[string]bool, len(names))
 	for _, name := range names {
 		there[name] = true

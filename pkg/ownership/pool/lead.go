@@ -205,8 +205,12 @@ func (m *member) plan() {
 	if errors.Is(p.err, znode.ErrFormat) || topics == nil {
 		return // a newer member's, or nobody knows what there is to plan
 	}
+	members := m.planMembers()
+	if len(members) == 0 {
+		return
+	}
 	m.sample()
-	m.writePlan(plan.Input{Now: time.Now(), Members: m.planMembers(), Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: m.following(topics)})
+	m.writePlan(plan.Input{Now: time.Now(), Members: members, Topics: topics, Load: maps.Clone(l.lead.load), Pins: m.pinned(), Current: m.following(topics)})
 }
 
 // following returns what the next plan follows from: the newest that could be read, as it is, since it has to be seen in it
@@ -255,10 +259,16 @@ func (m *member) offers() map[string]int {
 	return all
 }
 
+// planMembers are those to plan with. One that has nothing yet, and has not seen the source, could not begin.
 func (m *member) planMembers() []plan.Member {
 	var all []plan.Member
 	for name := range m.life.members.entries {
-		if content, ok := m.memberOf(name); ok {
+		sees := m.life.plan.names[name] || name == m.life.self && m.offered != nil
+		if e := m.life.reports.entries[name]; e != nil && !sees {
+			r, _ := e.content.(znode.Report)
+			sees = len(r.Topics) > 0
+		}
+		if content, ok := m.memberOf(name); ok && sees {
 			all = append(all, plan.Member{Name: name, Instance: content.Instance, Zone: content.Zone, Capacity: content.Capacity,
 				Draining: content.Draining, Stuck: m.life.lead.stuck[name]})
 		}

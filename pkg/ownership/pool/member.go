@@ -137,6 +137,26 @@ func (m *member) turn(session coord.Session) {
 	m.decide()
 	m.pump()
 	m.announce()
+	m.again()
+}
+
+// again makes a turn due for what this one found out after it had asked for what it knew of.
+func (m *member) again() {
+	l := m.life
+	if l.self == "" {
+		if !l.joining && !m.quitting {
+			m.wakeAt(l.joinDue)
+		}
+		return
+	}
+	for _, f := range []*folder{l.members, l.owners, l.pins} {
+		if f.stale && !f.listing {
+			m.wakeAt(f.due)
+		}
+	}
+	if l.plan.stale && !l.plan.reading {
+		m.wakeAt(l.plan.due)
+	}
 }
 
 // follow reads what is not up to date.
@@ -229,8 +249,11 @@ func (m *member) drop() {
 	}
 }
 
-// wakeAt makes a turn due at that time.
+// wakeAt makes a turn due at that time, at once where it is past.
 func (m *member) wakeAt(t time.Time) {
+	if t.IsZero() {
+		t = time.Now()
+	}
 	if m.next.IsZero() || t.Before(m.next) {
 		m.next = t
 	}

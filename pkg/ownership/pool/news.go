@@ -44,9 +44,9 @@ func (s *stats) evicted(e Eviction) {
 
 // news is what happened since it was last told.
 type news struct {
-	changed         bool // tenures
-	taken, released []string
-	told            time.Time
+	changed               bool // tenures
+	taken, released, lost []string
+	told                  time.Time
 }
 
 const (
@@ -62,10 +62,10 @@ func (m *member) announce() {
 	}
 	m.countUnowned()
 	n := &m.news
-	if len(n.taken)+len(n.released) == 0 {
+	if len(n.taken)+len(n.released)+len(n.lost) == 0 {
 		return
 	}
-	if busy := len(m.life.claims)+len(m.life.releases) > 0; busy && !m.ripe(n.told.Add(newsEvery)) {
+	if busy := len(m.life.claims)+len(m.life.releases)+len(n.lost) > 0; busy && !m.ripe(n.told.Add(newsEvery)) {
 		return
 	}
 	if len(n.taken) > 0 {
@@ -74,7 +74,10 @@ func (m *member) announce() {
 	if len(n.released) > 0 {
 		m.log.Info("released units", "count", len(n.released), "units", some(n.released))
 	}
-	n.taken, n.released, n.told = nil, nil, time.Now()
+	if len(n.lost) > 0 {
+		m.log.Warn("owner nodes are gone; units dropped", "count", len(n.lost), "units", some(n.lost))
+	}
+	n.taken, n.released, n.lost, n.told = nil, nil, nil, time.Now()
 }
 
 func some(names []string) string {

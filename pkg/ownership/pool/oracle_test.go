@@ -17,6 +17,8 @@ type oracle struct {
 	lied  bool // somebody was called dead who is not
 }
 
+func newOracle(t *testing.T) oracle { return oracle{t: t, units: map[mirror.Unit]*past{}} }
+
 // past is the newest tenure of a unit.
 type past struct {
 	term   int64

@@ -71,7 +71,7 @@ func (m *member) checkTenures() {
 		if !gone && !taken {
 			continue
 		}
-		m.log.Warn("owner node is gone; unit dropped", "unit", u.String(), "term", t.Term)
+		m.news.lost = append(m.news.lost, u.String())
 		delete(l.tenures, u)
 		m.stats.count(ChangeLost, 1)
 		m.news.changed = true

@@ -37,7 +37,7 @@ func (p *Pool) Changed() <-chan struct{} { return p.held.Load().changed }
 // not over by the clock that goes on evenly nor by the clock on the wall, as a machine that is paused stops the former.
 func (p *Pool) Valid(t mirror.Tenure) bool {
 	h := p.held.Load()
-	if mine, ok := h.tenures[t.Unit]; !ok || mine.Term != t.Term {
+	if mine, ok := h.tenures[t.Unit]; !ok || mine.Term != t.Term || p.denied.Load() {
 		return false
 	}
 	lease := p.client.Lease() // before the session: what is read of a former one can only be shorter
@@ -73,6 +73,7 @@ func (p *Pool) Report(loads []mirror.Load) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.member.loads = slices.Clone(loads)
+	p.mail.post(func() {})
 }
 
 // publish lets everybody see what is held. It is called in the turn that changed it, before anything else is asked for.

@@ -43,8 +43,9 @@ type Pool struct {
 	peers  Peers // nil: there are none
 	log    *slog.Logger
 
-	held atomic.Pointer[held]
-	mail mailbox
+	held   atomic.Pointer[held]
+	denied atomic.Bool // the members may not be listed, so that this one would not learn that its own node is gone
+	mail   mailbox
 
 	mu     sync.Mutex // held for a turn, and for what is asked and said from outside
 	member *member    // guarded by mu

@@ -47,7 +47,7 @@ func (m *member) giveBack(t mirror.Tenure, drained bool) {
 	}
 	m.stats.count(ChangeReleased, 1)
 	m.news.released = append(m.news.released, u.String())
-	m.publish()
+	m.news.changed = true
 }
 
 // doReleases writes what was given back.

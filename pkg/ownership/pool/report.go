@@ -17,9 +17,14 @@ type reporter struct {
 	made    bool
 	writing bool
 	due     time.Time
+	written time.Time
+	stuck   map[plan.Unit]bool // as written
 }
 
-const reportEvery = 10 * time.Second
+const (
+	reportEvery = 10 * time.Second
+	stuckEvery  = time.Second // where it makes a difference
+)
 
 // reportRead takes the content of a member's report.
 func (m *member) reportRead(name string, e *entry) {
@@ -35,18 +40,29 @@ func (m *member) reportRead(name string, e *entry) {
 	if !maps.Equal(was.Topics, r.Topics) {
 		m.planSoon(planAfterJoin)
 	}
+	if !maps.Equal(stuckOf(was.Loads), stuckOf(r.Loads)) {
+		m.planSoon(planAfterWish)
+	}
 }
 
 // writeReport tells the leader what there is, and what it costs.
 func (m *member) writeReport() {
 	r := &m.life.report
-	if r.writing || m.offered == nil || !m.ripe(r.due) {
+	if r.writing || m.offered == nil {
 		return
 	}
-	r.writing = true
-	r.due = time.Now().Add(reportEvery)
+	loads := m.ownLoads()
+	stuck := stuckOf(loads)
+	if !maps.Equal(stuck, r.stuck) && r.written.Add(stuckEvery).Before(r.due) {
+		r.due = r.written.Add(stuckEvery)
+	}
+	if !m.ripe(r.due) {
+		return
+	}
+	r.writing, r.stuck, r.written = true, stuck, time.Now()
+	r.due = r.written.Add(reportEvery)
 	m.wakeAt(r.due)
-	report := znode.Report{Topics: maps.Clone(m.offered), Loads: m.ownLoads()}
+	report := znode.Report{Topics: maps.Clone(m.offered), Loads: loads}
 	op := coord.Op{Kind: coord.OpSet, Path: m.paths.Report(m.life.self), Version: coord.AnyVersion}
 	if !r.made {
 		op.Kind, op.Ephemeral = coord.OpCreate, true
@@ -70,6 +86,16 @@ func (m *member) writeReport() {
 			r.due = time.Now().Add(retryMax)
 		}
 	})
+}
+
+func stuckOf(loads map[plan.Unit]znode.Load) map[plan.Unit]bool {
+	stuck := map[plan.Unit]bool{}
+	for u, l := range loads {
+		if l.Stuck {
+			stuck[u] = true
+		}
+	}
+	return stuck
 }
 
 // ownLoads are those of units that this member owns. What is measured wrongly is left out.

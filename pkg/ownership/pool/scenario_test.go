@@ -480,3 +480,58 @@ func TestLeaderWithoutTheSource(t *testing.T) {
 		}
 	})
 }
+
+// A member that has lost its Kafka clusters hands its units over, as soon as it says that they are stuck.
+func TestStuckUnitsMove(t *testing.T) {
+	within(t, 12, func(t *testing.T, r *region) {
+		a, _, _ := trio(r)
+		r.pass(2 * time.Minute)
+		var loads []mirror.Load
+		for _, u := range a.tenures() {
+			loads = append(loads, mirror.Load{Unit: u.Unit, BytesPerSecond: 1, Stuck: true})
+		}
+		begun := time.Now()
+		a.Report(loads)
+		r.until("it has handed them over", 45*time.Second, func() bool { return len(a.tenures()) == 0 })
+		t.Logf("took %v", time.Since(begun))
+		r.await(time.Second)
+	})
+}
+
+func TestValidAllocatesNothing(t *testing.T) {
+	within(t, 1, func(t *testing.T, r *region) {
+		a := r.start("a")
+		r.await(5 * time.Second)
+		u := a.tenures()[0]
+		if n := testing.AllocsPerRun(100, func() { a.Valid(u) }); n != 0 || !a.Valid(u) {
+			t.Errorf("%v allocations, valid %v", n, a.Valid(u))
+		}
+		for name, change := range map[string]func(*mirror.Tenure){
+			"another term":  func(u *mirror.Tenure) { u.Term++ },
+			"another topic": func(u *mirror.Tenure) { u.Topic = "other" },
+			"a part of it":  func(u *mirror.Tenure) { u.Of = 2 },
+		} {
+			other := u
+			change(&other)
+			if a.Valid(other) {
+				t.Errorf("%s is valid", name)
+			}
+		}
+	})
+}
+
+// A member that loses its node while nothing else happens joins again by itself, and a turn that finds nothing to do waits.
+func TestRejoinsWithoutAnotherEvent(t *testing.T) {
+	within(t, 3, func(t *testing.T, r *region) {
+		a := r.start("a")
+		r.await(5 * time.Second)
+		r.pass(5 * time.Second)
+		for range 5 {
+			was := a.incarnation()
+			r.ensemble.Remove("/mirror/eu/members/" + was)
+			r.until("it has rejoined", time.Second, func() bool { return a.incarnation() != "" && a.incarnation() != was })
+			r.await(time.Second)
+			r.pass(time.Minute)
+		}
+	})
+}
