@@ -177,6 +177,7 @@ type fakeSink struct {
 	*fakeCatalog
 	mu       sync.Mutex
 	attached []*Pipeline // every call of Attach
+	members  map[*Pipeline]bool
 	detached int
 	readied  int
 	kicks    int
@@ -190,18 +191,20 @@ type fakeSink struct {
 }
 
 func newFakeSink(topics map[string]TopicInfo) *fakeSink {
-	return &fakeSink{fakeCatalog: newFakeCatalog("dest-cluster", topics), pids: 1000, created: map[string]map[string]string{}}
+	return &fakeSink{fakeCatalog: newFakeCatalog("dest-cluster", topics), pids: 1000, created: map[string]map[string]string{}, members: map[*Pipeline]bool{}}
 }
 
 func (s *fakeSink) Attach(p *Pipeline) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attached = append(s.attached, p)
+	s.members[p] = true
 }
 
-func (s *fakeSink) Detach(*Pipeline) {
+func (s *fakeSink) Detach(p *Pipeline) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.members, p)
 	s.detached++
 }
 
@@ -286,6 +289,7 @@ func (s *fakeSink) CodeName(code int16) string { return fmt.Sprintf("code %d", c
 // memStore is a Store. conflicts are that many updates to refuse, with what another member wrote instead.
 type memStore struct {
 	mu        sync.Mutex
+	hang      map[string]bool // topics of which reads do not return before their context ends
 	topics    map[string]Identities
 	conflicts []Identities
 	updates   int
@@ -294,7 +298,14 @@ type memStore struct {
 
 func newMemStore() *memStore { return &memStore{topics: map[string]Identities{}} }
 
-func (m *memStore) Read(_ context.Context, _, topic string) (Identities, error) {
+func (m *memStore) Read(ctx context.Context, _, topic string) (Identities, error) {
+	m.mu.Lock()
+	hang := m.hang[topic]
+	m.mu.Unlock()
+	if hang {
+		<-ctx.Done()
+		return Identities{}, ctx.Err()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ids := m.topics[topic]

@@ -77,12 +77,13 @@ type Link struct {
 	commits     *gatherer[map[TopicPartition]protocol.Position, struct{}]
 	looks       *gatherer[wantedLeads, map[string][]Onward]
 
-	mu       sync.Mutex
-	topics   map[string]*topic // guarded by mu
-	problem  string            // guarded by mu: why no topics are known
-	lastSave time.Time         // guarded by mu
-	saveErr  string            // guarded by mu
-	blind    string            // guarded by mu: why it is not seen who else reads the destination, "" when it is
+	mu        sync.Mutex
+	topics    map[string]*topic // guarded by mu
+	problem   string            // guarded by mu: why no topics are known
+	lastSave  time.Time         // guarded by mu
+	saveErr   string            // guarded by mu
+	limitsErr string            // guarded by mu
+	blind     string            // guarded by mu: why it is not seen who else reads the destination, "" when it is
 }
 
 // NewLink returns a link that is not running. own says what of the matching topics it mirrors.

@@ -20,6 +20,7 @@ type rig struct {
 	sink    *fakeSink
 	through Sink // nil: sink itself
 	store   *memStore
+	own     Ownership // nil: of everything
 	link    *Link
 	stop    func() error
 
@@ -47,7 +48,11 @@ func (r *rig) start(cfg LinkConfig) {
 	if sink == nil {
 		sink = r.sink
 	}
-	r.link = NewLink(cfg, r.source, sink, r.store, &fakeLease{}, &fakeEvents{}, slog.New(slog.DiscardHandler))
+	own := r.own
+	if own == nil {
+		own = &fakeLease{}
+	}
+	r.link = NewLink(cfg, r.source, sink, r.store, own, &fakeEvents{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(r.t.Context())
 	serving, quit := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
@@ -79,7 +84,7 @@ func (r *rig) serve(ctx context.Context) {
 }
 
 func (r *rig) work(p *Pipeline) {
-	if plan, ok := p.Plan(); ok {
+	if plan, ok := p.Plan(); ok && !plan.NotBefore.After(time.Now()) {
 		var tail *protocol.Tail
 		if plan.Count && plan.Need != protocol.Resend {
 			tail = protocol.NewTail(plan.Position, 0)
@@ -390,6 +395,9 @@ func TestLinkBegins(t *testing.T) {
 		})
 	}
 }
+
+// discard is a log that nobody reads.
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func ptr[T any](v T) *T { return &v }
 

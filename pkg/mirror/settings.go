@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	policiesFresh = 3 * policiesEvery // for how long a policy that was read is used for a start
+	policiesFresh = policiesEvery * 3 / 2 // for how long a policy that was read is used for a start
 	limitsFresh   = 2 * limitsEvery
 )
 
@@ -117,8 +117,8 @@ func (l *Link) refreshLimits(ctx context.Context, fresh time.Duration) {
 	bounded, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	limits, err := l.readLimits(bounded, dests)
-	if err != nil && ctx.Err() == nil {
-		l.log.Warn("destination limits not read again", "err", err)
+	if ctx.Err() == nil {
+		l.note(&l.limitsErr, err, "destination limits not read again")
 	}
 	for _, t := range l.all() {
 		if now, ok := limits[t.dest]; ok {

@@ -41,6 +41,9 @@ func (l *Link) skip(ctx context.Context, tp TopicPartition, c Choice) (Skipped, 
 	if err != nil {
 		return Skipped{}, err
 	}
+	if p.stopped() { // it went to another owner meanwhile
+		return Skipped{}, ErrUnknownPartition
+	}
 	b, err := t.renew(ctx, p, h, place)
 	if err != nil {
 		return Skipped{}, err
