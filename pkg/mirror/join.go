@@ -35,7 +35,7 @@ func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
 	}
 	plan = JoinPlan{Need: p.need, Count: !p.uncounted, Position: p.position, TopicID: p.identity.DestTopicID, flight: p.flight}
 	if p.need == protocol.ScanCalm {
-		plan.NotBefore = p.tenant.quietAt(p.limits.IdleClose)
+		plan.NotBefore = p.quietAt()
 	}
 	return plan, true
 }

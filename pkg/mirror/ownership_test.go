@@ -568,6 +568,26 @@ func TestOldRecordsWait(t *testing.T) {
 	}
 }
 
+// TestForgottenOwnersAreUnknown has a pool whose store is empty, while the group has a position: somebody was there.
+func TestForgottenOwnersAreUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		r.sink.limits = Limits{MaxBatchBytes: 1 << 20, OldAge: testExpiry / 2, IdleClose: time.Hour}
+		r.source.group[TopicPartition{"clicks", 0}] = protocol.Position{Source: 0, SourceEpoch: -1, ProducerID: 7, DestEpoch: 3}
+		r.start(config())
+		own.set("clicks", whole("clicks", 1))
+		wait(time.Second)
+		for partition, want := range []bool{true, false} {
+			r.feed(partition, dense(1, 3, gzipCodec, time.Now().Add(-testExpiry).UnixMilli()))
+			wait(time.Second)
+			if s := r.status(partition); strings.Contains(s.Why, "old records wait") != want {
+				t.Errorf("partition %d is %s: %s; want that it waits: %t", partition, s.State, s.Why, want)
+			}
+		}
+		r.end()
+	})
+}
+
 // TestUnprovenOwnershipSendsLater pins that a partition whose lease could not be proven goes on by itself once it can.
 func TestUnprovenOwnershipSendsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

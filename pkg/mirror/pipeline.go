@@ -30,6 +30,7 @@ type Pipeline struct {
 	dest   TopicPartition // set once
 	link   *Link          // set once
 	tenant *tenant        // set once: under which it runs
+	before Predecessor    // set once: what is known of the former owner
 
 	mu         sync.Mutex
 	cause      Cause  // why it is halted, "" while it is not

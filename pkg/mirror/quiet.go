@@ -15,33 +15,36 @@ const (
 	quietMargin = 10 * time.Second
 )
 
-// quietAt is from when on a former owner sends nothing any more, on a destination that closes idle connections after
-// idleClose; what it sent before dies in the grace of a calm scan. It is the zero time where that is so from the beginning.
-func (tn *tenant) quietAt(idleClose time.Duration) time.Time {
-	switch tn.Before {
+// quietAt is from when on a former owner sends nothing any more; what it sent before dies in the grace of a calm scan. It is
+// the zero time where that is so from the beginning. It is called under mu.
+func (p *Pipeline) quietAt() time.Time {
+	since, wait := p.tenant.Since, p.tenant.Wait
+	switch p.before {
 	case PredecessorDead:
-		return tn.Since.Add(tn.Wait)
+		return since.Add(wait)
 	case PredecessorUnknown:
+		idleClose := p.limits.IdleClose
 		if idleClose <= 0 {
 			idleClose = unknownIdleClose
 		}
-		return tn.Since.Add(max(tn.Wait, idleClose))
+		return since.Add(max(wait, idleClose))
 	}
 	return time.Time{}
 }
 
 // unquiet tells people why old records wait, and until when.
-func (tn *tenant) unquiet(idleClose time.Duration, to string) string {
+func (p *Pipeline) unquiet() string {
+	to := p.link.cfg.To
 	why := "the former owner fell silent and may still hold open connections to " + to
-	if tn.Before == PredecessorDead {
+	if p.before == PredecessorDead {
 		why = "the former owner's process is gone, and what it sent to " + to + " last may still arrive"
 	}
-	return fmt.Sprintf("old records wait until %s: %s", tn.quietAt(idleClose).UTC().Format(time.RFC3339), why)
+	return fmt.Sprintf("old records wait until %s: %s", p.quietAt().UTC().Format(time.RFC3339), why)
 }
 
 // waitsForQuiet says that p has old records to send and waits until a former owner can send nothing more.
 func (p *Pipeline) waitsForQuiet(now time.Time) bool {
-	return p.active() && !p.joined && p.need == protocol.ScanCalm && now.Before(p.tenant.quietAt(p.limits.IdleClose))
+	return p.active() && !p.joined && p.need == protocol.ScanCalm && now.Before(p.quietAt())
 }
 
 // calm says, once for each tenant, that nothing of any former owner can arrive any more.
@@ -55,7 +58,7 @@ func (t *topic) calm(now time.Time) {
 		var quiet time.Time
 		for _, p := range tn.list {
 			p.mu.Lock()
-			if at := tn.quietAt(p.limits.IdleClose); at.After(quiet) {
+			if at := p.quietAt(); at.After(quiet) {
 				quiet = at
 			}
 			p.mu.Unlock()

@@ -74,7 +74,7 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	}
 	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
 	if s.State != StateHalted && p.waitsForQuiet(now) {
-		s.State, s.Why = StateWaiting, p.tenant.unquiet(p.limits.IdleClose, p.link.cfg.To)
+		s.State, s.Why = StateWaiting, p.unquiet()
 	}
 	if s.State == StateCaughtUp && p.hold.lasts(now) {
 		s.State, s.Why = StateWaiting, p.hold.text()

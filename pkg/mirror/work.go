@@ -156,7 +156,10 @@ func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 // launch makes the pipeline and gives it to the lanes, or halts it at once. What is lost by now starts nothing.
 func (tn *tenant) launch(partition int32, b beginning, limits Limits) {
 	t := tn.topic
-	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: t.link, tenant: tn, limits: limits}
+	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: t.link, tenant: tn, before: tn.Before, limits: limits}
+	if b.rebuilt && !tn.Since.IsZero() { // of a pool that forgot who was there
+		p.before = PredecessorUnknown
+	}
 	t.mu.Lock()
 	if tn.lost {
 		t.mu.Unlock()

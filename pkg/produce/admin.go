@@ -134,8 +134,27 @@ func number(text string, otherwise int) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// Ends implements mirror.Sink.
+// Ends implements mirror.Sink. It asks again where the replicas of a new topic are not ready, and whoever leads by then
+// where a leader has moved.
 func (a admin) Ends(ctx context.Context, topic string, partitions []int32) ([]mirror.End, error) {
+	for until := time.Now().Add(settleTopicTime); ; {
+		ends, err := a.endsNow(ctx, topic, partitions)
+		if err == nil {
+			return ends, nil
+		}
+		a.watcher.Refresh()
+		if _, answered := kafka.Code(err); !answered || !kafka.Retriable(err) || time.Now().After(until) {
+			return nil, fmt.Errorf("read end offsets of topic %s at %s: %w", topic, a.cluster.Name(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read end offsets of topic %s at %s: %w; last answer: %w", topic, a.cluster.Name(), context.Cause(ctx), err)
+		case <-time.After(settleTopicPoll):
+		}
+	}
+}
+
+func (a admin) endsNow(ctx context.Context, topic string, partitions []int32) ([]mirror.End, error) {
 	ends := make([]mirror.End, len(partitions))
 	byBroker := map[catalog.Leader][]int{}
 	for i, p := range partitions {
@@ -148,8 +167,7 @@ func (a admin) Ends(ctx context.Context, topic string, partitions []int32) ([]mi
 	}
 	for leader, which := range byBroker {
 		if err := a.endsAt(ctx, leader.Address, topic, partitions, which, ends); err != nil {
-			a.watcher.Refresh()
-			return nil, fmt.Errorf("read end offsets of topic %s at %s: %w", topic, a.cluster.Name(), err)
+			return nil, err
 		}
 	}
 	return ends, nil
@@ -171,7 +189,7 @@ func (a admin) leader(ctx context.Context, topic string, partition int32) (catal
 	}
 }
 
-// endsAt asks one broker, for as long as a new topic's replicas are not ready there.
+// endsAt asks one broker.
 func (a admin) endsAt(ctx context.Context, address, topic string, partitions []int32, which []int, ends []mirror.End) error {
 	conn, err := a.cluster.Dial(ctx, address)
 	if err != nil {
@@ -193,21 +211,11 @@ func (a admin) endsAt(ctx context.Context, address, topic string, partitions []i
 		place[partitions[i]] = append(place[partitions[i]], i)
 	}
 	req.Topics = append(req.Topics, t)
-	for until := time.Now().Add(settleTopicTime); ; {
-		resp, err := conn.Do(ctx, req)
-		if err != nil {
-			return err
-		}
-		err = fill(resp.(*kmsg.ListOffsetsResponse), place, ends)
-		if err == nil || !kafka.Retriable(err) || time.Now().After(until) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(settleTopicPoll):
-		}
+	resp, err := conn.Do(ctx, req)
+	if err != nil {
+		return err
 	}
+	return fill(resp.(*kmsg.ListOffsetsResponse), place, ends)
 }
 
 func fill(resp *kmsg.ListOffsetsResponse, place map[int32][]int, ends []mirror.End) error {

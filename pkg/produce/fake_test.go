@@ -228,6 +228,7 @@ type rig struct {
 	fake   *kfake.Cluster
 	source *memSource
 	store  *memStore
+	own    mirror.Ownership // nil: of everything
 	sink   *Sink
 	link   *mirror.Link
 	stop   func()
@@ -262,8 +263,12 @@ func (r *rig) start(mapping mirror.Mapping) {
 	}
 	watcher := catalog.NewWatcher(cluster, log)
 	r.sink = NewSink(cluster, watcher, log)
+	own := r.own
+	if own == nil {
+		own = mirror.Alone{}
+	}
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Replicas: -1,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, mirror.Alone{}, noEvents{}, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, own, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup

@@ -32,6 +32,9 @@ type joiner struct {
 	at   catalog.Leader // the leader that was asked
 	end  int64          // high watermark
 	tail *protocol.Tail
+
+	start answer // where the log begins, of a counted one
+	head  []byte // the first records of its tail, if a fetch for many brought them
 }
 
 // joinAll lets entries join until ctx ends: what they have to know is asked on connections of its own, while the lane's
@@ -205,6 +208,9 @@ func (l *lane) findOn(ctx context.Context, conn *kafka.Conn, all []*joiner) erro
 	first := l.checkEpochs(ctx, conn, list)
 	if err := l.findEnds(ctx, conn, list); first == nil {
 		first = err
+	}
+	if err := l.fetchHeads(ctx, conn, list); err != nil {
+		return err
 	}
 	for _, j := range list {
 		if j.e == nil || j.end < 0 {

@@ -136,17 +136,13 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 		j.tail = protocol.NewTail(j.plan.Position, logStart)
 		return nil
 	}
-	starts, err := listOffsets(ctx, conn, []*joiner{j}, earliest)
-	if err == nil {
-		err = starts[0].err
+	if j.start.err != nil {
+		return j.start.err
 	}
-	if err != nil {
-		return err
-	}
-	logStart = starts[0].end
+	logStart = j.start.end
 	tail := protocol.NewTail(j.plan.Position, logStart)
 	for next := max(from, logStart); next < j.end; {
-		records, err := l.fetchTail(ctx, conn, j, next)
+		records, err := l.tailFrom(ctx, conn, j, next)
 		if err == nil {
 			next, err = fold(tail, records, next, j.end)
 		}
@@ -194,16 +190,22 @@ func fold(tail *protocol.Tail, records []byte, next, end int64) (int64, error) {
 	return next, nil
 }
 
+// tailFrom returns batches from an offset on: those that a fetch for many brought, if they hold a whole one, or by fetching.
+func (l *lane) tailFrom(ctx context.Context, conn *kafka.Conn, j *joiner, from int64) ([]byte, error) {
+	head := j.head
+	j.head = nil
+	if _, _, err := batch.Split(head); len(head) > 0 && err == nil {
+		return head, nil
+	}
+	return l.fetchTail(ctx, conn, j, from)
+}
+
 // fetchTail reads batches of the destination, un-committed ones included, for their headers.
 func (l *lane) fetchTail(ctx context.Context, conn *kafka.Conn, j *joiner, from int64) ([]byte, error) {
-	req := kmsg.NewPtrFetchRequest()
-	req.SetVersion(scanFetchVersion)
-	req.ReplicaID, req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.SessionEpoch = -1, 500, 1, scanBytes, -1
+	req := newScanFetch()
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic = j.e.dest.Topic
-	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.LastFetchedEpoch, p.PartitionMaxBytes = j.e.dest.Partition, j.at.Epoch, from, -1, scanBytes
-	t.Partitions = append(t.Partitions, p)
+	t.Partitions = append(t.Partitions, scanFrom(j, from, scanBytes))
 	req.Topics = append(req.Topics, t)
 	resp, err := conn.Do(ctx, req)
 	if err != nil {
