@@ -15,6 +15,7 @@ import (
 	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 	"tributary/pkg/ownership/coord"
+	"tributary/pkg/ownership/plan"
 )
 
 // trio starts three members and waits until they share everything.
@@ -533,5 +534,41 @@ func TestRejoinsWithoutAnotherEvent(t *testing.T) {
 			r.await(time.Second)
 			r.pass(time.Minute)
 		}
+	})
+}
+
+// A session that has ended is not valid any more even where the member has had no time to learn so.
+func TestValidKnowsTheSession(t *testing.T) {
+	within(t, 1, func(t *testing.T, r *region) {
+		a := r.start("a")
+		r.await(5 * time.Second)
+		u := a.tenures()[0]
+		a.Pool.mu.Lock() // no turn can begin
+		before := a.Valid(u)
+		a.client.Expire()
+		after := a.Valid(u)
+		a.Pool.mu.Unlock()
+		if !before || after {
+			t.Errorf("valid before the session's end: %v, after it: %v", before, after)
+		}
+		r.await(5 * time.Second)
+	})
+}
+
+// A claim that comes late, when the member that made it is gone, does nothing.
+func TestClaimIsOfItsMember(t *testing.T) {
+	within(t, 1, func(t *testing.T, r *region) {
+		a := r.start("a")
+		r.await(5 * time.Second)
+		n, _ := r.ensemble.Node("/mirror/eu/plan")
+		c := &claim{unit: plan.Unit{Topic: "other", Of: 1}, self: a.incarnation(), guard: check(a.paths.Member(a.incarnation())), version: n.Version}
+		r.ensemble.Remove("/mirror/eu/members/" + a.incarnation())
+		if _, err := a.member.tryClaim(t.Context(), c); func() outcome { o, _ := judge(err); return o }() != nobody {
+			t.Errorf("got %v", err)
+		}
+		if len(r.ensemble.Names("/mirror/eu/topics")) > 1 {
+			t.Error("the unit was claimed")
+		}
+		r.await(5 * time.Second)
 	})
 }
