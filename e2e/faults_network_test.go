@@ -16,7 +16,6 @@ var (
 	requestsLost    = func(s kafka.ProxyStats) int64 { return s.SwallowedUp }
 	repliesLost     = func(s kafka.ProxyStats) int64 { return s.SwallowedDown }
 	silenced        = func(s kafka.ProxyStats) int64 { return s.Silenced }
-	resets          = func(s kafka.ProxyStats) int64 { return s.Reset }
 	ordinaryTraffic = load.Spec{Partitions: 3, Rate: 2000, Producers: 2, BatchRecords: []int{0, 10}, Shapes: load.Everything &^ load.OddTimes}
 )
 

@@ -37,7 +37,7 @@ type place int64
 
 const (
 	nowhere    place = -1
-	offsetBits       = 47
+	offsetBits int   = 47
 )
 
 func newPlace(partition int32, offset int64) place {

@@ -61,7 +61,6 @@ type desk struct {
 	parking *fakeParking
 	store   *memStore
 	refused int // batches
-	crash   func() bool
 }
 
 func newDesk(t *testing.T, log []entry, park bool, change func(*LinkConfig, *Limits, *protocol.Identity)) *desk {

@@ -49,7 +49,8 @@ func OpenStatic(dir string) (*Static, error) {
 		_ = f.Close()                  // nothing was written
 		return nil, fmt.Errorf("lock %s (held by process %s): %w; stop the other mirror, or give this one a state_dir of its own", dir, holder, err)
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = fmt.Fprintf(f, "%d", os.Getpid())
 	}
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -138,9 +137,4 @@ func compare(t *testing.T, to *fake, sources []*fake, tune ...func(*Config)) *Re
 		t.Fatal(err)
 	}
 	return report
-}
-
-// only returns the examples of one kind.
-func (r *Report) only(k Kind) []Finding {
-	return slices.DeleteFunc(slices.Clone(r.Examples), func(f Finding) bool { return f.Kind != k })
 }

@@ -35,12 +35,12 @@ type brokerHost struct {
 	changed chan struct{} // closed and replaced when anything below changes
 	latency time.Duration // one way
 
-	down, frozen                  int
-	cut, lostTo, lostFrom         int // for clients subject to faults
-	slow                          time.Duration
-	lossTo, lossFrom              time.Time // when the present loss began
-	closed                        bool
-	held, stalledDials, delivered int
+	down, frozen          int
+	cut, lostTo, lostFrom int // for clients subject to faults
+	slow                  time.Duration
+	lossTo, lossFrom      time.Time // when the present loss began
+	closed                bool
+	stalledDials          int
 }
 
 // clientHost is a machine with a client. Guarded by network.mu.
