@@ -69,7 +69,7 @@ func (m *member) takeUnits() {
 			continue
 		}
 		if room -= len(m.paths.Owner(u)); room < 0 {
-			l.refused[u] = fmt.Sprintf("the paths of what %s owns have %d KiB together, the most that one session may have; start another member, or lower max_topics_per_member by shorter names",
+			l.refused[u] = fmt.Sprintf("the paths of what %s owns have %d KiB together, the most that one session may have; start another member, or shorten the root",
 				m.cfg.Instance, coord.MaxEphemeralBytes>>10)
 			continue
 		}

@@ -32,8 +32,6 @@ func (m *member) ownerRead(_ string, e *entry) {
 	}
 }
 
-func (m *member) ownerGone(string, *entry) {}
-
 // rivals are the owner nodes of a unit and of others that have a partition of it.
 func (m *member) rivals(u plan.Unit) map[plan.Unit]*entry {
 	all := map[plan.Unit]*entry{}
