@@ -2,11 +2,13 @@ package consume
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tributary/pkg/mirror"
@@ -225,5 +227,31 @@ func TestHotAndCold(t *testing.T) {
 	hot, _ = l.collect(nil, false, time.Now())
 	if len(hot) != 2 {
 		t.Errorf("hot fetch asks for %d partitions, want 2", len(hot))
+	}
+}
+
+// TestIdlePartitionsHoldUpNoNewOnes looks at how long fetches of idle partitions may wait: hardly, while others may be about
+// to be ready, as in a takeover of many.
+func TestIdlePartitionsHoldUpNoNewOnes(t *testing.T) {
+	fake := newFake(t, 1, 2)
+	var mu sync.Mutex
+	var waits []time.Duration
+	fake.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if wait := time.Duration(req.(*kmsg.FetchRequest).MaxWaitMillis) * time.Millisecond; wait < coldWait {
+			waits = append(waits, wait)
+		}
+		return nil, nil, false
+	})
+	r := start(t, fake, 2)
+	r.eventually("a fetch waits for long", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(waits) > 0 && waits[len(waits)-1] == hotWait
+	})
+	if waits[0] != grownWait {
+		t.Errorf("the first fetches wait for %v, want %v", waits[:min(3, len(waits))], grownWait)
 	}
 }

@@ -20,6 +20,8 @@ const (
 	batchesPerFetch   = 8       // a partition's part holds at least so many of its batches: the tail cut off is read in vain
 	hotWait           = 500 * time.Millisecond
 	fullPause         = 10 * time.Millisecond // of a partition whose window is full
+	grownFor          = time.Second           // since a partition was added: others may be about to be ready
+	grownWait         = 20 * time.Millisecond // of the hot fetch meanwhile: idle ones must not hold up those that come next
 	coldWait          = 10 * time.Second
 	coldAfter         = 10 * time.Second // without records a partition moves to the cold fetch
 	manyPartitions    = 1000             // with more than that in a fetch, fetches are at least crowdPause apart
@@ -60,8 +62,9 @@ type lane struct {
 	byName atomic.Bool // the broker knows no topic ids in fetches
 
 	mu      sync.Mutex
-	members []*entry // guarded by mu
-	strays  []*entry // guarded by mu: members that another broker leads by now
+	members []*entry  // guarded by mu
+	strays  []*entry  // guarded by mu: members that another broker leads by now
+	grown   time.Time // guarded by mu: when a member was added last
 }
 
 func newLane(s *Source, broker int32) *lane {
@@ -85,6 +88,7 @@ func (l *lane) Add(e *entry) {
 	if e.lane.Swap(l) != l {
 		e.cold, e.lastData, e.retryAt = false, time.Now(), time.Time{}
 		l.members = append(l.members, e)
+		l.grown = time.Now()
 	}
 	l.mu.Unlock()
 	signal(l.hot.wake)
@@ -131,6 +135,9 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !cold && now.Sub(l.grown) < grownFor {
+		wait = grownWait
+	}
 	for _, e := range l.members {
 		if e.cold != cold && !(cold && !e.cold && now.Sub(e.lastData) > coldAfter) {
 			continue
