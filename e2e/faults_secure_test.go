@@ -115,7 +115,7 @@ func (s *secured) reloadCertificate(t *testing.T) {
 	t.Helper()
 	answers, err := s.Admin().AlterBrokerConfigs(within(t, 30*time.Second), []kadm.AlterConfig{
 		{Op: kadm.SetConfig, Name: "listener.name.proxied.ssl.keystore.location", Value: &s.keystore},
-		{Op: kadm.SetConfig, Name: "listener.name.proxied.ssl.keystore.type", Value: kadm.StringPtr("PEM")}}, 1)
+		{Op: kadm.SetConfig, Name: "listener.name.proxied.ssl.keystore.type", Value: new("PEM")}}, 1)
 	must(t, err)
 	for _, a := range answers {
 		must(t, a.Err)

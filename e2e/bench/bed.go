@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,9 +125,7 @@ func (b *bed) start(ctx context.Context, todo []cell, progress io.Writer) error 
 			return err
 		}
 		options.Proxy = true
-		for key, value := range secureProperties(files) {
-			options.Properties[key] = value
-		}
+		maps.Copy(options.Properties, secureProperties(files))
 	}
 	var err error
 	if b.source, err = kafka.Start(ctx, options); err != nil {

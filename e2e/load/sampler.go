@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,7 +148,7 @@ func (s *Sampler) keep(sample Sample, err error) {
 func (s *Sampler) Samples() []Sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.samples[:len(s.samples):len(s.samples)]
+	return slices.Clip(s.samples)
 }
 
 // Missed returns how many samples could not be taken, and why the last one.

@@ -93,7 +93,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		fresh := reflect.New(v.Type().Elem())
-		if withDefaults, ok := fresh.Interface().(defaulter); ok {
+		if withDefaults, ok := reflect.TypeAssert[defaulter](fresh); ok {
 			withDefaults.setDefaults()
 		}
 		d.decode(n, fresh.Elem(), path)
@@ -162,7 +162,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 	for i, child := range n.Content {
 		element := v.Index(i)
-		if withDefaults, ok := element.Addr().Interface().(defaulter); ok {
+		if withDefaults, ok := reflect.TypeAssert[defaulter](element.Addr()); ok {
 			withDefaults.setDefaults()
 		}
 		d.decode(child, element, fmt.Sprintf("%s[%d]", path, i))

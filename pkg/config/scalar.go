@@ -61,12 +61,12 @@ func quote(n *yaml.Node, v reflect.Value) string {
 
 // acceptsQuotes says whether a type is text with a unit, which may as well be quoted.
 func acceptsQuotes(v reflect.Value) bool {
-	_, custom := v.Addr().Interface().(encoding.TextUnmarshaler)
+	_, custom := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	return custom || v.Type() == reflect.TypeFor[time.Duration]()
 }
 
 func setScalar(v reflect.Value, text string) error {
-	if custom, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if custom, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return custom.UnmarshalText([]byte(text))
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {

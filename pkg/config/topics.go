@@ -138,8 +138,8 @@ func isGlob(text string) bool {
 // checkTemplate checks a rename for unknown placeholders and characters no topic name has.
 func checkTemplate(template string) error {
 	rest := strings.NewReplacer("{topic}", "a", "{from}", "a", "{link}", "a").Replace(template)
-	if i := strings.IndexByte(rest, '{'); i >= 0 {
-		name, _, _ := strings.Cut(rest[i+1:], "}")
+	if _, after, ok := strings.Cut(rest, "{"); ok {
+		name, _, _ := strings.Cut(after, "}")
 		known := []string{"{topic}", "{from}", "{link}"}
 		return fmt.Errorf("%s has the unknown placeholder %s%s (%s)", shorten(template), shorten("{"+name+"}"),
 			DidYouMean("{"+name+"}", known), strings.Join(known, ", "))

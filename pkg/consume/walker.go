@@ -84,7 +84,7 @@ func (w *walker) done() bool { return w.state == atEnd }
 func (w *walker) advance(to sink) error {
 	for w.state != atEnd {
 		err := w.step(to)
-		if err == errMore {
+		if errors.Is(err, errMore) {
 			return nil
 		}
 		if err != nil {
@@ -121,7 +121,7 @@ func (w *walker) step(to sink) error {
 	case atRecords, atEnd:
 	}
 	if r.err != nil {
-		if r.err == errMore && w.have == len(w.frame) {
+		if errors.Is(r.err, errMore) && w.have == len(w.frame) {
 			return errors.New("response ends in the middle")
 		}
 		return r.err

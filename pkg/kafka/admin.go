@@ -21,7 +21,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, replication
 	for _, key := range slices.Sorted(maps.Keys(configs)) {
 		setting := kmsg.NewCreateTopicsRequestTopicConfig()
-		setting.Name, setting.Value = key, kmsg.StringPtr(configs[key])
+		setting.Name, setting.Value = key, new(configs[key])
 		topic.Configs = append(topic.Configs, setting)
 	}
 	req := kmsg.NewPtrCreateTopicsRequest()

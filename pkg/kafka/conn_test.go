@@ -58,7 +58,7 @@ func TestBrokenConnStaysBroken(t *testing.T) {
 	if first == nil || !Retriable(first) || !strings.Contains(first.Error(), "ask "+conn.Addr()+" for ListGroups: ") {
 		t.Fatalf("got %v, want a retriable error that says what", first)
 	}
-	if _, err := conn.Do(t.Context(), kmsg.NewPtrMetadataRequest()); err != first {
+	if _, err := conn.Do(t.Context(), kmsg.NewPtrMetadataRequest()); !errors.Is(err, first) {
 		t.Errorf("got %v, want the first error again", err)
 	}
 }
@@ -163,7 +163,7 @@ func frames(n int) net.Buffers {
 		req.Version = 7
 		for range 300 {
 			topic := kmsg.NewMetadataRequestTopic()
-			topic.Topic = kmsg.StringPtr(strings.Repeat("a", 200))
+			topic.Topic = new(strings.Repeat("a", 200))
 			req.Topics = append(req.Topics, topic)
 		}
 		frame := format.AppendRequest(nil, req, int32(1000+i))

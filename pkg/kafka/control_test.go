@@ -128,7 +128,7 @@ func TestGrowTopicAgain(t *testing.T) {
 			return nil, nil, false
 		}
 		topic := kmsg.NewMetadataResponseTopic()
-		topic.Topic = kmsg.StringPtr("clicks")
+		topic.Topic = new("clicks")
 		for id := range 4 {
 			topic.Partitions = append(topic.Partitions, kmsg.MetadataResponseTopicPartition{Partition: int32(id)})
 		}
@@ -196,12 +196,12 @@ func TestPassingCodeEndsWithContext(t *testing.T) {
 	fake, c := start(t)
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
 	begin := time.Now()
-	_, _, err := c.InitProducerID(within(t, 200*time.Millisecond))
+	_, _, err := c.InitProducerID(within(t, 2*time.Second))
 	if !errors.Is(err, Error{14}) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the code 14 and the deadline", err)
 	}
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("returned after %v, want 0.2 s", took)
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("returned after %v, want 2 s", took)
 	}
 }
 

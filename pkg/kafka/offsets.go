@@ -54,7 +54,7 @@ func newCommit(group string, offsets []GroupOffset) *kmsg.OffsetCommitRequest {
 		partition.Partition = offset.Partition
 		partition.Offset = offset.Next
 		partition.LeaderEpoch = offset.LeaderEpoch
-		partition.Metadata = kmsg.StringPtr(offset.Metadata)
+		partition.Metadata = new(offset.Metadata)
 		req.Topics[at].Partitions = append(req.Topics[at].Partitions, partition)
 	}
 	return req

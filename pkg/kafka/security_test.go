@@ -72,7 +72,7 @@ func TestRefusedLoginHasCode(t *testing.T) {
 		logins++
 		resp := req.ResponseKind().(*kmsg.SASLAuthenticateResponse)
 		resp.SetVersion(req.GetVersion())
-		resp.ErrorCode, resp.ErrorMessage = 58, kmsg.StringPtr("Authentication failed: Invalid username or password")
+		resp.ErrorCode, resp.ErrorMessage = 58, new("Authentication failed: Invalid username or password")
 		return resp, nil, true
 	})
 	c := newCluster(t, Config{Brokers: fake.ListenAddrs(), SASL: &SASL{Mechanism: MechanismPlain, Username: "user", Password: "wrong", AllowPlaintext: true}})

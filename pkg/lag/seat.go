@@ -104,7 +104,7 @@ func addOnce(list []string, word string) []string {
 
 // waits says why a unit has no owner.
 func waits(u *pool.Unowned) string {
-	text := u.Unit.String() + " has no owner since " + u.Since.UTC().Format(time.RFC3339)
+	text := u.String() + " has no owner since " + u.Since.UTC().Format(time.RFC3339)
 	if u.Planned != "" {
 		text += ", and is planned for " + u.Planned
 	}

@@ -344,11 +344,11 @@ func TestLinkBegins(t *testing.T) {
 		{name: "no position", stored: &stored, want: stored.Base},
 		{name: "no position, latest", stored: &stored, latest: true, want: stored.Base},
 		{name: "position", stored: &stored, saved: &saved, want: saved},
-		{name: "position of another producer", stored: &stored, saved: ptr(newer(saved, func(p *protocol.Position) { p.ProducerID = 8 })), want: stored.Base},
+		{name: "position of another producer", stored: &stored, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID = 8 })), want: stored.Base},
 		{name: "store lost", saved: &saved, want: saved},
 		{name: "another was first", conflict: true, want: stored.Base},
 		{name: "compacted, first start", compacted: true, want: protocol.Position{Source: 11, SourceEpoch: -1, ProducerID: 1001, Dest: 40, DestEpoch: 3}},
-		{name: "compacted, position of the newest epoch", compacted: true, stored: &compacted, saved: ptr(newer(saved, func(p *protocol.Position) { p.Epoch = 4 })),
+		{name: "compacted, position of the newest epoch", compacted: true, stored: &compacted, saved: new(newer(saved, func(p *protocol.Position) { p.Epoch = 4 })),
 			want: newer(saved, func(p *protocol.Position) { p.Epoch, p.Sequence = 5, 0 })},
 		{name: "compacted, position of an older epoch", compacted: true, stored: &compacted, saved: &saved,
 			want: newer(stored.Base, func(p *protocol.Position) { p.Source, p.Epoch = 33, 5 })},
@@ -399,7 +399,7 @@ func TestLinkBegins(t *testing.T) {
 // discard is a log that nobody reads.
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func ptr[T any](v T) *T { return &v }
+func ptr[T any](v T) *T { return new(v) }
 
 // TestLinkTakesEveryEpochOnce starts a compacted link again and again, with its positions lost in between.
 func TestLinkTakesEveryEpochOnce(t *testing.T) {
@@ -533,7 +533,7 @@ func TestSpreadKeepsItsPlace(t *testing.T) {
 	}
 	other := &topic{link: &Link{cfg: LinkConfig{Name: "link2", Mapping: Spread}}, name: "clicks"}
 	spread := map[int32]bool{}
-	for _, cluster := range strings.Fields("a b c d e f g h i j k l m n") {
+	for cluster := range strings.FieldsSeq("a b c d e f g h i j k l m n") {
 		spread[other.destPartition(protocol.Identity{SourceCluster: cluster}, 0, 6)] = true
 	}
 	if len(spread) < 3 {

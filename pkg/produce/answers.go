@@ -137,7 +137,7 @@ func (s *session) judge(it *item, a *kmsg.ProduceResponseTopicPartition, now tim
 		if kafka.Retriable(kafka.ErrorCode(a.ErrorCode)) {
 			l.sink.Refresh()
 		}
-		return fmt.Errorf("%s/%d: %v: %w", it.e.dest.Topic, it.e.dest.Partition, kafka.ErrorCode(a.ErrorCode), errHangUp)
+		return fmt.Errorf("%s/%d: %w: %w", it.e.dest.Topic, it.e.dest.Partition, kafka.ErrorCode(a.ErrorCode), errHangUp)
 	case mirror.Nothing:
 	}
 	return nil

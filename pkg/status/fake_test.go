@@ -40,7 +40,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func number64(v int64) *int64 { return &v }
+func number64(v int64) *int64 { return new(v) }
 
 func moment(s int) *time.Time {
 	t := time.Unix(1_700_000_000+int64(s), 250_000_000).UTC()

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -111,18 +112,16 @@ func newPoolReport(link string, v *pool.View) poolReport {
 		if u.Mine {
 			r.Owned++
 		}
-		r.Units = append(r.Units, unitReport{Unit: u.Unit.String(), Topic: u.Topic, Part: u.Part + 1, Of: parts(u.Unit), Owner: u.Owner, Zone: u.Zone,
+		r.Units = append(r.Units, unitReport{Unit: u.String(), Topic: u.Topic, Part: u.Part + 1, Of: parts(u.Unit), Owner: u.Owner, Zone: u.Zone,
 			Incarnation: u.Incarnation, Standby: u.Standby, Term: u.Term, Since: at(u.Since), Pinned: v.Pins[u.Topic], Leaving: u.Leaving})
 	}
 	for _, m := range v.Members {
 		r.Members = append(r.Members, memberReport{m.Incarnation, m.Instance, m.Zone, m.Capacity, m.Draining, m.Peer.String(), units[m.Incarnation]})
 	}
 	for _, u := range v.Unowned {
-		r.Unowned = append(r.Unowned, unownedReport{u.Unit.String(), u.Topic, u.Part + 1, parts(u.Unit), u.Planned, u.Standby, at(u.Since), v.Pins[u.Topic], u.Why})
+		r.Unowned = append(r.Unowned, unownedReport{u.String(), u.Topic, u.Part + 1, parts(u.Unit), u.Planned, u.Standby, at(u.Since), v.Pins[u.Topic], u.Why})
 	}
-	for topic, instance := range v.Pins {
-		r.Pins[topic] = instance
-	}
+	maps.Copy(r.Pins, v.Pins)
 	if f := v.Failover; !f.At.IsZero() {
 		r.Failover = &failoverReport{f.At.UTC(), f.Duration.Seconds(), f.From, f.Units}
 	}

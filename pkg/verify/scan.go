@@ -65,8 +65,7 @@ func (s *scanner) scan(ctx context.Context, at *site, tp topicPartition, within 
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		var stop *visitError
-		if errors.As(err, &stop) {
+		if stop, ok := errors.AsType[*visitError](err); ok {
 			return stop.err
 		}
 		if errors.Is(err, errOverrun) || time.Since(since) > patienceTotal || isFatal(err) {
@@ -169,8 +168,7 @@ func (s *scanner) page(page *fetched, within span, v visit) error {
 			r.aborted = aborted
 			return v.record(r)
 		})
-		var bad *corrupt
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*corrupt](err); ok {
 			v.corrupt(bad)
 			continue
 		}

@@ -83,7 +83,7 @@ func (u *unpacker) gunzip(b []byte) error {
 		switch {
 		case len(u.out) > maxUnpackedBytes:
 			return errTooLarge
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("gzip: %w", err)

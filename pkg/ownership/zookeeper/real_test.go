@@ -232,7 +232,7 @@ func labelled(t *testing.T, of string) string {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, one := range strings.Split(all.String(), "\n\n") {
+	for one := range strings.SplitSeq(all.String(), "\n\n") {
 		if strings.Contains(one, fmt.Sprintf("%q", of)) {
 			out = append(out, one)
 		}

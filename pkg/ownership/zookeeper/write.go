@@ -24,8 +24,7 @@ func failed(ops []coord.Op, err error) string {
 	if len(ops) == 0 {
 		return "nothing"
 	}
-	var of *coord.OpError
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*coord.OpError](err); ok {
 		return ops[of.Op].Path
 	}
 	return ops[len(ops)-1].Path
