@@ -24,7 +24,7 @@ const (
 // TestMembersCopyExactlyOnce lets two members mirror a topic by turns: units are handed over, taken from members that die,
 // and from members that fall silent and are told late. Every record arrives once and in order.
 func TestMembersCopyExactlyOnce(t *testing.T) {
-	first, n := uint64(1), *seeds/200+4
+	first, n := uint64(1), *seeds/100+4
 	if *oneSeed > 0 {
 		first, n = *oneSeed, 1
 	}
@@ -486,7 +486,7 @@ func (p *pool) breakOff(m *member, one *Pipeline) {
 // abandon leaves what is on the wire to fate: some of it arrives within a time.
 func (p *pool) abandon(m *member, one *Pipeline, within time.Duration) {
 	lost := false
-	at := time.Now()
+	at, end := time.Now(), time.Now().Add(within)
 	for _, f := range p.flights {
 		if f.m != m || f.p != one || f.orphan {
 			continue
@@ -497,7 +497,7 @@ func (p *pool) abandon(m *member, one *Pipeline, within time.Duration) {
 			f.free()
 			continue
 		}
-		if at = at.Add(time.Duration(p.rnd.Int64N(int64(within) / 6))); !f.arrived {
+		if at = at.Add(time.Duration(p.rnd.Int64N(1 + int64(end.Sub(at))))); !f.arrived {
 			f.arrives = at
 		}
 	}
