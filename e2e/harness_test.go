@@ -38,6 +38,9 @@ var stage struct {
 	second venue // one node behind a proxy: another edge
 	region venue // three nodes behind proxies
 	home   venue // one node
+
+	shared venue    // three nodes, with a way of its own for each member of a pool
+	zk     ensemble // three servers
 }
 
 // venue is a cluster that starts when the first test asks for it.
@@ -69,8 +72,14 @@ func run(m *testing.M) int {
 	stage.second.options = kafka.Options{Proxy: true, Properties: properties}
 	stage.region.options = kafka.Options{Nodes: 3, Proxy: true, Properties: properties}
 	stage.home.options = kafka.Options{Properties: properties}
+	stage.edge.options.Lanes = poolLanes
+	stage.shared.options = kafka.Options{Nodes: 3, Lanes: poolLanes, Properties: poolProperties(properties)}
 	code := m.Run()
-	for _, v := range []*venue{&stage.edge, &stage.second, &stage.region, &stage.home} {
+	if err := stage.zk.close(code != 0); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = max(code, 1)
+	}
+	for _, v := range []*venue{&stage.edge, &stage.second, &stage.region, &stage.home, &stage.shared} {
 		if err := v.close(code != 0); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err)
 			code = max(code, 1)

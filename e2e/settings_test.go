@@ -13,6 +13,7 @@ import (
 // settings is the configuration file of one mirror, as far as tests vary it.
 type settings struct {
 	Instance string                     `yaml:"instance"`
+	Zone     string                     `yaml:"zone,omitempty"`
 	Listen   string                     `yaml:"listen"`
 	Memory   string                     `yaml:"memory,omitempty"`
 	StateDir string                     `yaml:"state_dir"`
@@ -45,15 +46,29 @@ type saslSettings struct {
 }
 
 type linkSettings struct {
-	Name        string        `yaml:"name"`
-	From        string        `yaml:"from"`
-	To          string        `yaml:"to"`
-	Topics      topicSettings `yaml:"topics"`
-	Partitions  string        `yaml:"partitions,omitempty"`
-	Compression string        `yaml:"compression,omitempty"`
-	Guarantee   string        `yaml:"guarantee,omitempty"`
-	OnBadRecord string        `yaml:"on_bad_record,omitempty"`
-	Start       string        `yaml:"start,omitempty"`
+	Name        string             `yaml:"name"`
+	From        string             `yaml:"from"`
+	To          string             `yaml:"to"`
+	Topics      topicSettings      `yaml:"topics"`
+	Partitions  string             `yaml:"partitions,omitempty"`
+	Compression string             `yaml:"compression,omitempty"`
+	Guarantee   string             `yaml:"guarantee,omitempty"`
+	OnBadRecord string             `yaml:"on_bad_record,omitempty"`
+	Start       string             `yaml:"start,omitempty"`
+	Rate        string             `yaml:"rate,omitempty"`
+	Ownership   *ownershipSettings `yaml:"ownership,omitempty"`
+}
+
+type ownershipSettings struct {
+	ZooKeeper *zooKeeperSettings `yaml:"zookeeper"`
+}
+
+type zooKeeperSettings struct {
+	Servers        []string `yaml:"servers"`
+	Root           string   `yaml:"root,omitempty"`
+	SessionTimeout string   `yaml:"session_timeout,omitempty"`
+	Peer           string   `yaml:"peer,omitempty"`
+	Evict          *bool    `yaml:"evict,omitempty"`
 }
 
 type topicSettings struct {

@@ -1,0 +1,130 @@
+package e2e_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"tributary/e2e/kafka"
+)
+
+const (
+	noProgress = time.Minute      // without an acknowledgement, after which a member hands its topics over
+	plansEvery = 10 * time.Second // the leader
+)
+
+// A member of a pool that is cut off from ZooKeeper, from Kafka, from its peers or from everything is replaced, or not, as
+// the table of failures says; nothing is lost, doubled or reordered, and it takes part again when it is back.
+func TestPoolCuts(t *testing.T) {
+	p := newPool(t, "pool-cuts", poolOptions{topics: 24, members: 3, viaZK: true, viaPeers: true})
+	p.flow(t, poolTraffic)
+	t.Run("peers", p.cutFromPeers)
+	t.Run("zookeeper", p.cutFromZooKeeper)
+	t.Run("everything", p.cutFromEverything)
+	t.Run("kafka", p.cutFromKafka)
+	p.finish(t)
+}
+
+// cut makes a fault at proxies, and returns a function that ends it after it has shown that it took place.
+func cut(t *testing.T, proxies []*kafka.Proxy, do func(*kafka.Proxy), count func(kafka.ProxyStats) int64) (end func()) {
+	t.Helper()
+	before := total(proxies, count)
+	each(proxies, do)
+	t.Cleanup(func() { _ = heal(proxies) })
+	return func() {
+		t.Helper()
+		if n := total(proxies, count) - before; n == 0 {
+			t.Error("nothing shows that the fault took place")
+		}
+		must(t, heal(proxies))
+	}
+}
+
+// A member whose peers hear nothing of it keeps its topics: nobody evicts on silence.
+func (p *pool) cutFromPeers(t *testing.T) {
+	m, owners, at := p.members[0], p.owners(t), time.Now()
+	end := cut(t, p.peers.around(m.lane), (*kafka.Proxy).BlackHole, swallowedAny)
+	must(t, pause(t.Context(), 3*p.session))
+	p.requireUnmoved(t, owners)
+	p.silences(p.topicsOf, at).require(t, "silence without peers", killGap)
+	end()
+	must(t, pause(t.Context(), p.session))
+	p.requireUnmoved(t, owners)
+}
+
+// A member that ZooKeeper hears nothing of goes on with young records until its session ends, and no topic stands still.
+func (p *pool) cutFromZooKeeper(t *testing.T) {
+	for name, fault := range map[string]struct {
+		do    func(*kafka.Proxy)
+		count func(kafka.ProxyStats) int64
+	}{"silent": {(*kafka.Proxy).BlackHole, swallowedAny}, "refused": {(*kafka.Proxy).Cut, connectionsCut}} {
+		t.Run(name, func(t *testing.T) {
+			m := p.members[1]
+			topics, at := p.of(t, m), time.Now()
+			was, err := p.tree.incarnation(t.Context(), m.name())
+			must(t, err)
+			end := cut(t, m.zk, fault.do, fault.count)
+			took := p.awaitTaken(t, m, p.session+poolTick+2*time.Second)
+			t.Logf("its session ended and its topics were taken after %v", took.Round(time.Millisecond))
+			moved := p.awaitAfter(t, topics, time.Now(), recoverWithin)
+			p.silences(topics, at).require(t, "silence without ZooKeeper", 2*time.Second)
+			t.Logf("then %v", moved)
+			end()
+			back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
+			t.Logf("a member again after %v, with its share after %v", back.Round(time.Millisecond), p.awaitEven(t).Round(time.Millisecond))
+		})
+	}
+}
+
+// awaitTaken waits until others own all that a member owned.
+func (p *pool) awaitTaken(t *testing.T, m *member, patience time.Duration) time.Duration {
+	t.Helper()
+	return eventually(t, patience, "others own all topics", func(ctx context.Context) error {
+		owners, err := p.tree.owners(ctx)
+		if err != nil {
+			return err
+		}
+		for _, topic := range p.topicsOf {
+			if o := owners[topic]; o.instance == m.name() || o.instance == "" {
+				return describe("%s is with %q", topic, o.instance)
+			}
+		}
+		return nil
+	})
+}
+
+// A member that is cut off from everything is as one that is frozen.
+func (p *pool) cutFromEverything(t *testing.T) {
+	m := p.members[2]
+	topics, at := p.of(t, m), time.Now()
+	was, err := p.tree.incarnation(t.Context(), m.name())
+	must(t, err)
+	all := slices.Concat(m.zk, m.ways, p.peers.around(m.lane))
+	end := cut(t, all, (*kafka.Proxy).BlackHole, swallowedAny)
+	p.awaitAfter(t, topics, at, p.session+recoverWithin).require(t, "first new record after the cut", p.session+poolTick+2*time.Second)
+	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
+	end()
+	back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
+	t.Logf("a member again after %v, with its share after %v", back.Round(time.Millisecond), p.awaitEven(t).Round(time.Millisecond))
+}
+
+// A member that reaches no broker of one cluster stays a member, and hands its topics over after a minute, as others reach it.
+func (p *pool) cutFromKafka(t *testing.T) {
+	m := p.members[0]
+	topics, at := p.of(t, m), time.Now()
+	was, err := p.tree.incarnation(t.Context(), m.name())
+	must(t, err)
+	end := cut(t, m.ways[len(p.from.Nodes()):], (*kafka.Proxy).BlackHole, swallowedAny)
+	must(t, pause(t.Context(), 3*p.session))
+	if mine := p.of(t, m); !slices.Equal(mine, topics) {
+		t.Errorf("without the destination it owns %v at once, want %v", mine, topics)
+	}
+	p.awaitAfter(t, topics, at, noProgress+2*plansEvery+recoverWithin).require(t, "first new record after the cut", noProgress+2*plansEvery+rejoinWithin)
+	if now, err := p.tree.incarnation(t.Context(), m.name()); err != nil || now != was {
+		t.Errorf("the member without the destination: got %q, %v, want %q still", now, err, was)
+	}
+	end()
+}
+
+func swallowedAny(s kafka.ProxyStats) int64 { return s.SwallowedUp + s.SwallowedDown }

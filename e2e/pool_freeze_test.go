@@ -1,0 +1,119 @@
+package e2e_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"tributary/e2e/kafka"
+	"tributary/e2e/load"
+)
+
+// An owner that is frozen for three session timeouts, also with requests on their way that arrive when its heirs have gone
+// on, doubles and reorders nothing when it wakes, and is a member again within five seconds. So it is with a backlog of
+// old records, which wait until nothing of the sleeper can arrive any more; status says what they wait for.
+func TestPoolFreeze(t *testing.T) {
+	t.Run("young", func(t *testing.T) {
+		p := newPool(t, "pool-freeze", poolOptions{topics: 24, members: 3})
+		p.flow(t, poolTraffic)
+		var moved gaps
+		for i := range size(2, 20) {
+			moved = append(moved, p.freeze(t, p.members[i%3], i%2 == 1)...)
+			p.awaitEven(t)
+		}
+		moved.require(t, "first new record after SIGSTOP", p.session+poolTick+2*time.Second)
+		p.finish(t)
+	})
+	t.Run("old", freezeWithBacklog)
+}
+
+// freeze stops a member for three session timeouts, and returns how long each of its topics had nothing new. late lets what
+// it sends last arrive when others own the topics.
+func (p *pool) freeze(t *testing.T, m *member, late bool) gaps {
+	t.Helper()
+	topics := p.of(t, m)
+	was, err := p.tree.incarnation(t.Context(), m.name())
+	must(t, err)
+	ways := m.ways[len(p.from.Nodes()):]
+	if late {
+		each(ways, func(w *kafka.Proxy) { w.Delay(p.session * 5 / 2) })
+		must(t, pause(t.Context(), 300*time.Millisecond)) // meanwhile some requests are sent
+	}
+	at := time.Now()
+	must(t, m.run.freeze(t.Context()))
+	t.Cleanup(func() { _ = m.run.thaw() })
+	moved := p.awaitAfter(t, topics, at, 3*p.session)
+	arrived := total(ways, func(s kafka.ProxyStats) int64 { return s.UpBytes })
+	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
+	if !isStopped(m.run.pid()) {
+		t.Fatal("the frozen member ran")
+	}
+	arrived = total(ways, func(s kafka.ProxyStats) int64 { return s.UpBytes }) - arrived
+	if late && arrived == 0 {
+		t.Error("nothing of the frozen member was on its way when its heirs had gone on")
+	}
+	must(t, heal(ways))
+	must(t, m.run.thaw())
+	took := eventually(t, rejoinWithin, "the sleeper is a member again", p.rejoined(m, was))
+	t.Logf("%s: %v; %d bytes came late; a member again after %v", m.name(), moved, arrived, took.Round(time.Millisecond))
+	return moved
+}
+
+// freezeWithBacklog freezes an owner in the midst of records that the destination does not remember the producers of.
+func freezeWithBacklog(t *testing.T) {
+	p := newPool(t, "pool-old", poolOptions{topics: 12, members: 3, rate: "400KB"})
+	forgetProducersAfter(t, p.to, 20*time.Second)
+	backlog := load.FleetSpec{Every: -1, Rounds: size(800, 2000), Seed: 9, Age: time.Hour}
+	p.flow(t, backlog)
+	reports := p.fleet.wait(t)
+
+	m := p.members[0]
+	topics := p.of(t, m)
+	was, err := p.tree.incarnation(t.Context(), m.name())
+	must(t, err)
+	at := time.Now()
+	must(t, m.run.freeze(t.Context()))
+	t.Cleanup(func() { _ = m.run.thaw() })
+	p.requireWait(t, topics)
+	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
+	must(t, m.run.thaw())
+	eventually(t, rejoinWithin, "the sleeper is a member again", p.rejoined(m, was))
+	p.awaitCopied(t, 3*time.Minute)
+	stood := p.silences(topics, at)
+	stood.require(t, "silence of old records after SIGSTOP", p.session+poolTick+poolIdle+15*time.Second)
+	for i, d := range stood {
+		if d < poolIdle {
+			t.Errorf("%s stood still for %v only, want at least %v: its owner could still have sent", topics[i], d, poolIdle)
+		}
+	}
+	p.stopAll(t)
+	p.requireExact(t, reports)
+}
+
+// requireWait proves that the heirs of the topics say what they wait for.
+func (p *pool) requireWait(t *testing.T, topics []string) {
+	t.Helper()
+	eventually(t, p.session+poolTick+5*time.Second, "status says what the old records wait for", func(ctx context.Context) error {
+		owners, err := p.tree.owners(ctx)
+		if err != nil {
+			return err
+		}
+		for _, topic := range topics {
+			heir, ok := p.live()[owners[topic].instance]
+			if !ok || heir == p.members[0] {
+				return describe("%s is with %q", topic, owners[topic].instance)
+			}
+			status, err := heir.topic(ctx, topic)
+			if err != nil {
+				return err
+			}
+			for _, part := range status.Partitions {
+				if part.State != "waiting" || part.Error == "" {
+					return describe("%s/%d is %s: %s %s", topic, part.Partition, part.State, part.Reason, part.Error)
+				}
+				t.Logf("%s/%d: %s: %s", topic, part.Partition, part.State, part.Error)
+			}
+		}
+		return nil
+	})
+}
