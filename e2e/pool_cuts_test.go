@@ -43,11 +43,12 @@ func cut(t *testing.T, proxies []*kafka.Proxy, do func(*kafka.Proxy), count func
 
 // A member whose peers hear nothing of it keeps its topics: nobody evicts on silence.
 func (p *pool) cutFromPeers(t *testing.T) {
+	p.calm(t)
 	m, owners, at := p.members[0], p.owners(t), time.Now()
 	end := cut(t, p.peers.around(m.lane), (*kafka.Proxy).BlackHole, swallowedAny)
 	must(t, pause(t.Context(), 3*p.session))
 	p.requireUnmoved(t, owners)
-	p.silences(p.topicsOf, at).require(t, "silence without peers", killGap)
+	p.requireGaps(t, "silence without peers", p.silences(p.topicsOf, at), killGap)
 	end()
 	must(t, pause(t.Context(), p.session))
 	p.requireUnmoved(t, owners)
@@ -60,6 +61,7 @@ func (p *pool) cutFromZooKeeper(t *testing.T) {
 		count func(kafka.ProxyStats) int64
 	}{"silent": {(*kafka.Proxy).BlackHole, swallowedAny}, "refused": {(*kafka.Proxy).Cut, connectionsCut}} {
 		t.Run(name, func(t *testing.T) {
+			p.calm(t)
 			m := p.members[1]
 			topics, at := p.of(t, m), time.Now()
 			was, err := p.tree.incarnation(t.Context(), m.name())
@@ -68,7 +70,7 @@ func (p *pool) cutFromZooKeeper(t *testing.T) {
 			took := p.awaitTaken(t, m, p.session+poolTick+2*time.Second)
 			t.Logf("its session ended and its topics were taken after %v", took.Round(time.Millisecond))
 			moved := p.awaitAfter(t, topics, time.Now(), recoverWithin)
-			p.silences(topics, at).require(t, "silence without ZooKeeper", 2*time.Second)
+			p.requireGaps(t, "silence without ZooKeeper", p.silences(topics, at), 2*time.Second)
 			t.Logf("then %v", moved)
 			end()
 			back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
@@ -96,13 +98,14 @@ func (p *pool) awaitTaken(t *testing.T, m *member, patience time.Duration) time.
 
 // A member that is cut off from everything is as one that is frozen.
 func (p *pool) cutFromEverything(t *testing.T) {
+	p.calm(t)
 	m := p.members[2]
 	topics, at := p.of(t, m), time.Now()
 	was, err := p.tree.incarnation(t.Context(), m.name())
 	must(t, err)
 	all := slices.Concat(m.zk, m.ways, p.peers.around(m.lane))
 	end := cut(t, all, (*kafka.Proxy).BlackHole, swallowedAny)
-	p.awaitAfter(t, topics, at, p.session+recoverWithin).require(t, "first new record after the cut", p.session+poolTick+2*time.Second)
+	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, p.session+recoverWithin), p.session+poolTick+2*time.Second)
 	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
 	end()
 	back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
@@ -111,6 +114,7 @@ func (p *pool) cutFromEverything(t *testing.T) {
 
 // A member that reaches no broker of one cluster stays a member, and hands its topics over after a minute, as others reach it.
 func (p *pool) cutFromKafka(t *testing.T) {
+	p.calm(t)
 	m := p.members[0]
 	topics, at := p.of(t, m), time.Now()
 	was, err := p.tree.incarnation(t.Context(), m.name())
@@ -120,7 +124,7 @@ func (p *pool) cutFromKafka(t *testing.T) {
 	if mine := p.of(t, m); !slices.Equal(mine, topics) {
 		t.Errorf("without the destination it owns %v at once, want %v", mine, topics)
 	}
-	p.awaitAfter(t, topics, at, noProgress+2*plansEvery+recoverWithin).require(t, "first new record after the cut", noProgress+2*plansEvery+rejoinWithin)
+	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, noProgress+2*plansEvery+recoverWithin), noProgress+2*plansEvery+rejoinWithin)
 	if now, err := p.tree.incarnation(t.Context(), m.name()); err != nil || now != was {
 		t.Errorf("the member without the destination: got %q, %v, want %q still", now, err, was)
 	}

@@ -21,7 +21,7 @@ func TestPoolFreeze(t *testing.T) {
 			moved = append(moved, p.freeze(t, p.members[i%3], i%2 == 1)...)
 			p.awaitEven(t)
 		}
-		moved.require(t, "first new record after SIGSTOP", p.session+poolTick+2*time.Second)
+		p.requireGaps(t, "first new record after SIGSTOP", moved, p.session+poolTick+2*time.Second)
 		p.finish(t)
 	})
 	t.Run("old", freezeWithBacklog)
@@ -31,6 +31,7 @@ func TestPoolFreeze(t *testing.T) {
 // it sends last arrive when others own the topics.
 func (p *pool) freeze(t *testing.T, m *member, late bool) gaps {
 	t.Helper()
+	p.calm(t)
 	topics := p.of(t, m)
 	was, err := p.tree.incarnation(t.Context(), m.name())
 	must(t, err)
@@ -80,7 +81,7 @@ func freezeWithBacklog(t *testing.T) {
 	eventually(t, rejoinWithin, "the sleeper is a member again", p.rejoined(m, was))
 	p.awaitCopied(t, 3*time.Minute)
 	stood := p.silences(topics, at)
-	stood.require(t, "silence of old records after SIGSTOP", p.session+poolTick+poolIdle+15*time.Second)
+	p.requireGaps(t, "silence of old records after SIGSTOP", stood, p.session+poolTick+poolIdle+15*time.Second)
 	for i, d := range stood {
 		if d < poolIdle {
 			t.Errorf("%s stood still for %v only, want at least %v: its owner could still have sent", topics[i], d, poolIdle)

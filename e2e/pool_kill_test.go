@@ -42,7 +42,7 @@ func TestPoolKill(t *testing.T) {
 				p.start(t, victim.lane)
 				t.Logf("a new member had its share after %v", p.awaitEven(t).Round(time.Millisecond))
 			}
-			all.require(t, "first new record after kill -9", test.limit)
+			p.requireGaps(t, "first new record after kill -9", all, test.limit)
 			if !test.o.noEvict {
 				p.requireEvictions(t, test.kills)
 			}
@@ -54,6 +54,7 @@ func TestPoolKill(t *testing.T) {
 // kill ends a member by SIGKILL, and returns how long each of its topics had nothing new.
 func (p *pool) kill(t *testing.T, victim *member) gaps {
 	t.Helper()
+	p.calm(t)
 	topics, at := p.of(t, victim), time.Now()
 	must(t, victim.run.kill())
 	if !victim.run.killed() {
@@ -84,12 +85,13 @@ func TestPoolStop(t *testing.T) {
 	p.flow(t, poolTraffic)
 	for range size(1, 3) {
 		leaver := p.members[0]
+		p.calm(t)
 		topics, at := p.of(t, leaver), time.Now()
 		leaver.stop(t)
 		t.Logf("%s stopped in %v", leaver.name(), time.Since(at).Round(time.Millisecond))
 		p.gone(leaver)
 		p.awaitAfter(t, topics, time.Now(), p.session+recoverWithin)
-		p.silences(topics, at).require(t, "silence around SIGTERM", killGap)
+		p.requireGaps(t, "silence around SIGTERM", p.silences(topics, at), killGap)
 		p.start(t, leaver.lane)
 		p.awaitEven(t)
 	}
@@ -101,13 +103,14 @@ func TestPoolStop(t *testing.T) {
 // drainAndBack lets an operator drain a member and take that back.
 func (p *pool) drainAndBack(t *testing.T, m *member) {
 	t.Helper()
+	p.calm(t)
 	topics, at := p.of(t, m), time.Now()
 	p.mustCommand(t, m, "drain", p.link, "--wait", "30s")
 	if left, err := p.ownedBy(t.Context(), m.name()); err != nil || len(left) > 0 {
 		t.Errorf("after drain --wait %s owns %v: %v", m.name(), left, err)
 	}
 	p.awaitAfter(t, topics, time.Now(), p.session+recoverWithin)
-	p.silences(topics, at).require(t, "silence around drain", killGap)
+	p.requireGaps(t, "silence around drain", p.silences(topics, at), killGap)
 	p.mustCommand(t, m, "drain", p.link, "--undo")
 	t.Logf("after --undo it had its share in %v", p.awaitEven(t).Round(time.Millisecond))
 }
@@ -115,13 +118,14 @@ func (p *pool) drainAndBack(t *testing.T, m *member) {
 // pinAndUnpin sends a topic to a member that does not have it.
 func (p *pool) pinAndUnpin(t *testing.T) {
 	t.Helper()
+	p.calm(t)
 	from, to := p.members[0], p.members[1]
 	topic, at := p.of(t, from)[0], time.Now()
 	p.mustCommand(t, from, "pin", p.link, topic, "--to", to.name())
 	took := eventually(t, p.session+recoverWithin, "the pinned topic moves", p.ownerIs(topic, to))
 	t.Logf("the pinned topic moved in %v", took.Round(time.Millisecond))
 	p.awaitAfter(t, []string{topic}, time.Now(), p.session+recoverWithin)
-	p.silences([]string{topic}, at).require(t, "silence around pin", killGap)
+	p.requireGaps(t, "silence around pin", p.silences([]string{topic}, at), killGap)
 	if said := p.mustCommand(t, from, "owners", p.link); !strings.Contains(said, topic) || !strings.Contains(said, to.name()) {
 		t.Errorf("owners names neither %s nor %s:\n%s", topic, to.name(), said)
 	}

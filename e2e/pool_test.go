@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -102,6 +101,7 @@ type pool struct {
 	watch    *load.Watcher
 	fleet    *fleetTraffic
 	made     int
+	noise    time.Duration // longest silence of a topic when nothing was wrong
 }
 
 // newPool makes the topics at both ends and starts the members, and returns when all topics have owners, evenly.
@@ -316,57 +316,4 @@ func (f *fleetTraffic) wait(t *testing.T) []load.Report {
 	<-f.done
 	must(t, f.err)
 	return f.reports
-}
-
-// gaps are how long topics stood still.
-type gaps []time.Duration
-
-func (g gaps) String() string {
-	if len(g) == 0 {
-		return "none"
-	}
-	sorted := slices.Sorted(slices.Values(g))
-	at := func(share float64) time.Duration {
-		return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))].Round(time.Millisecond)
-	}
-	return fmt.Sprintf("%d topics: p50 %v, p99 %v, max %v", len(sorted), at(0.5), at(0.99), at(1))
-}
-
-// require fails the test when one of them is too long.
-func (g gaps) require(t *testing.T, what string, limit time.Duration) {
-	t.Helper()
-	t.Logf("%s: %v", what, g)
-	if len(g) == 0 {
-		t.Errorf("%s: no topic was concerned", what)
-	} else if longest := slices.Max(g); longest > limit {
-		t.Errorf("%s: a topic stood still for %v, want at most %v", what, longest.Round(time.Millisecond), limit)
-	}
-}
-
-// awaitAfter waits until every one of the topics has a record that was produced after a moment, and returns how long that
-// took for each.
-func (p *pool) awaitAfter(t *testing.T, topics []string, at time.Time, patience time.Duration) gaps {
-	t.Helper()
-	var all gaps
-	eventually(t, patience, "records that are produced now arrive", func(context.Context) error {
-		all = all[:0]
-		for _, topic := range topics {
-			took, err := p.watch.FirstAfter(topic, at)
-			if err != nil {
-				return err
-			}
-			all = append(all, took)
-		}
-		return nil
-	})
-	return all
-}
-
-// silences returns for how long at most nothing came of each topic between a moment and now.
-func (p *pool) silences(topics []string, from time.Time) gaps {
-	var all gaps
-	for _, topic := range topics {
-		all = append(all, p.watch.Silence(topic, from, time.Now()))
-	}
-	return all
 }

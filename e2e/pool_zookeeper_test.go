@@ -44,6 +44,7 @@ func (p *pool) requireRecovered(t *testing.T) {
 }
 
 func (p *pool) leaderKilled(t *testing.T) {
+	p.calm(t)
 	owners, at := p.owners(t), time.Now()
 	leader, err := p.zk.Leader(t.Context())
 	must(t, err)
@@ -56,11 +57,12 @@ func (p *pool) leaderKilled(t *testing.T) {
 	must(t, pause(t.Context(), 2*p.session))
 	must(t, leader.Restart(within(t, time.Minute)))
 	p.requireUnmoved(t, owners)
-	p.silences(p.topicsOf, at).require(t, "silence around the death of ZooKeeper's leader", killGap)
+	p.requireGaps(t, "silence around the death of ZooKeeper's leader", p.silences(p.topicsOf, at), killGap)
 	p.requireRecovered(t)
 }
 
 func (p *pool) leaderFrozen(t *testing.T) {
+	p.calm(t)
 	at := time.Now()
 	leader, err := p.zk.Leader(t.Context())
 	must(t, err)
@@ -85,7 +87,7 @@ func (p *pool) leaderFrozen(t *testing.T) {
 	})
 	t.Logf("another server led after %v", elected.Round(time.Millisecond))
 	p.requireRecovered(t)
-	p.silences(p.topicsOf, at).require(t, "silence around the freeze of ZooKeeper's leader", killGap)
+	p.requireGaps(t, "silence around the freeze of ZooKeeper's leader", p.silences(p.topicsOf, at), killGap)
 	must(t, leader.Thaw())
 	p.requireRecovered(t)
 	p.awaitEven(t)
@@ -94,6 +96,7 @@ func (p *pool) leaderFrozen(t *testing.T) {
 // quorumLost takes two of three servers away. Meanwhile everything flows and nothing moves; the topics of a member that
 // dies then wait until the quorum is back.
 func (p *pool) quorumLost(t *testing.T) {
+	p.calm(t)
 	owners, at := p.owners(t), time.Now()
 	victim := p.members[0]
 	orphans := p.of(t, victim)
@@ -106,7 +109,7 @@ func (p *pool) quorumLost(t *testing.T) {
 		t.Fatalf("server %d leads without a quorum", leader.ID())
 	}
 	p.awaitAfter(t, p.topicsOf, time.Now(), time.Second)
-	p.silences(p.topicsOf, at).require(t, "silence without ZooKeeper's quorum", killGap)
+	p.requireGaps(t, "silence without ZooKeeper's quorum", p.silences(p.topicsOf, at), killGap)
 
 	must(t, victim.run.kill())
 	p.gone(victim)
