@@ -1,7 +1,7 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e e2e-full faults soak sim bench verify-bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full faults pool soak sim bench verify-bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
@@ -29,7 +29,11 @@ e2e-full: build                 ## the same in the sizes of a release: a million
 
 faults: build                   ## every fault of the catalogue; writes docs/faults.md
 	$(GO) run ./e2e/kafka/provision
-	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^Test(Faults|Losses|PowerCuts|CompactedTopics|OldFormats)$$' -v ./e2e
+	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^Test(Faults|Losses|PowerCuts|CompactedTopics|OldFormats|Pool.*)$$' -v ./e2e
+
+pool: build                     ## every member of a pool killed, frozen and cut off twenty times; ZooKeeper broken in every way
+	$(GO) run ./e2e/kafka/provision
+	E2E_FULL=1 $(GO) test -count=1 -timeout 2h -run '^TestPool' -v ./e2e
 
 soak: build                     ## crash loops for an hour
 	$(GO) run ./e2e/kafka/provision

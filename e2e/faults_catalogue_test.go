@@ -23,14 +23,13 @@ func networkFaults() []trial {
 
 // ownershipFaults are those of a pool of mirrors that share the topics through ZooKeeper.
 func ownershipFaults() []trial {
-	const missing = "sharing topics through ZooKeeper is not available in this version"
 	return []trial{
-		{id: "Z1", fault: "one of three ZooKeepers down", expected: "no change of owner", other: missing},
-		{id: "Z2", fault: "ZooKeeper's quorum lost", expected: "one owner at most at all times", other: missing},
-		{id: "Z3", fault: "session expires", expected: "released and taken over", other: missing},
-		{id: "Z4", fault: "one mirror sees the minority, another the majority", expected: "the first is fenced", other: missing},
-		{id: "Z5", fault: "the answer to create() is lost", expected: "recognised as its own", other: missing},
-		{id: "Z6", fault: "ownership node deleted, garbage, or of 1 MB", expected: "no second writer, rebuilt", other: missing},
-		{id: "Z7", fault: "the server gives a new session silently", expected: "treated as an expiry", other: missing},
+		{id: "Z1", fault: "one of three ZooKeepers down", expected: "no change of owner", other: "`TestPoolZooKeeper`"},
+		{id: "Z2", fault: "ZooKeeper's quorum lost", expected: "one owner at most at all times; young records flow on", other: "`TestPoolZooKeeper`"},
+		{id: "Z3", fault: "session expires", expected: "released and taken over", other: "`TestPoolFreeze`, `TestPoolKill`"},
+		{id: "Z4", fault: "one mirror sees no majority, another does", expected: "the first is fenced", other: "`TestPoolCuts`"},
+		{id: "Z5", fault: "the answer to create() is lost", expected: "recognised as its own", other: "`TestPoolZooKeeper`"},
+		{id: "Z6", fault: "ownership node deleted, garbage, or of 1 MB; the whole tree wiped", expected: "no second writer, rebuilt", other: "`TestPoolZooKeeper`"},
+		{id: "Z7", fault: "the server gives a new session silently", expected: "treated as an expiry", other: "a test of pkg/ownership/pool on a coordination service in memory: no real one does that"},
 	}
 }

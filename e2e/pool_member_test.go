@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"tributary/e2e/kafka"
@@ -57,11 +54,9 @@ func (p *pool) newMember(t *testing.T, lane int) *member {
 	}
 	if p.viaPeers {
 		zk.Peer = p.peers.address(lane)
+		p.peers.mislead(t, lane, m.zk)
 	}
 	m.host = newHost(t, s)
-	if p.viaPeers {
-		m.wrap = p.peers.wrap(t, lane)
-	}
 	return m
 }
 
@@ -121,20 +116,20 @@ func total(proxies []*kafka.Proxy, count func(kafka.ProxyStats) int64) (n int64)
 }
 
 // peerNet is the network between members: each reaches each other over a proxy that nobody else uses, so that one can be cut
-// off from the others. A name leads everyone elsewhere, by a file of hosts of its own: its owner to where it listens, the
-// others to their proxies.
+// off from the others. What a member announces in ZooKeeper is where it listens; on the way to the others its address becomes
+// that of the proxy.
 type peerNet struct {
 	ports []string // by lane, from 1
 	ways  [poolLanes + 1][poolLanes + 1]*kafka.Proxy
 }
 
-func peerName(lane int) string { return fmt.Sprintf("member-%d.tributary.test", lane) }
+// peerHome is where a member listens, peerWay where member i finds the proxy before member j: texts of one length.
+func peerHome(lane int) string { return peerWay(0, lane) }
 
-func peerHome(lane int) string { return fmt.Sprintf("127.0.1.%d", 10+lane) }
+func peerWay(i, j int) string { return fmt.Sprintf("127.0.%d.%d", 10+i, 10+j) }
 
 func newPeerNet(t *testing.T) *peerNet {
 	t.Helper()
-	requireRoot(t)
 	n := &peerNet{ports: []string{""}}
 	for lane := 1; lane <= poolLanes; lane++ {
 		listener, err := net.Listen("tcp", net.JoinHostPort(peerHome(lane), "0"))
@@ -148,7 +143,7 @@ func newPeerNet(t *testing.T) *peerNet {
 			if i == j {
 				continue
 			}
-			proxy, err := kafka.NewProxy(net.JoinHostPort(peerWay(i, j), n.ports[j]), net.JoinHostPort(peerHome(j), n.ports[j]))
+			proxy, err := kafka.NewProxy(net.JoinHostPort(peerWay(i, j), n.ports[j]), n.address(j))
 			must(t, err)
 			t.Cleanup(proxy.Close)
 			n.ways[i][j] = proxy
@@ -157,29 +152,21 @@ func newPeerNet(t *testing.T) *peerNet {
 	return n
 }
 
-// peerWay is where member i finds the proxy before member j.
-func peerWay(i, j int) string { return fmt.Sprintf("127.0.%d.%d", 10+i, 10+j) }
+// address is where a member listens.
+func (n *peerNet) address(lane int) string { return net.JoinHostPort(peerHome(lane), n.ports[lane]) }
 
-// address is what a member announces.
-func (n *peerNet) address(lane int) string { return net.JoinHostPort(peerName(lane), n.ports[lane]) }
-
-// wrap is the start of a command line that runs under the names as that member is to see them.
-func (n *peerNet) wrap(t *testing.T, lane int) []string {
+// mislead lets a member that reads from ZooKeeper over these proxies find the others at the proxies before them.
+func (n *peerNet) mislead(t *testing.T, lane int, proxies []*kafka.Proxy) {
 	t.Helper()
-	text := []string{"127.0.0.1 localhost"}
-	if name, err := os.Hostname(); err == nil {
-		text = append(text, "127.0.0.1 "+name)
-	}
+	words := map[string]string{}
 	for other := 1; other <= poolLanes; other++ {
-		address := peerWay(lane, other)
-		if other == lane {
-			address = peerHome(lane)
+		if other != lane {
+			words[n.address(other)] = net.JoinHostPort(peerWay(lane, other), n.ports[other])
 		}
-		text = append(text, address+" "+peerName(other))
 	}
-	hosts := filepath.Join(t.TempDir(), "hosts")
-	must(t, os.WriteFile(hosts, []byte(strings.Join(text, "\n")+"\n"), 0o644))
-	return []string{"unshare", "-m", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, hosts}
+	for _, proxy := range proxies {
+		must(t, proxy.Translate(words))
+	}
 }
 
 // around returns the proxies between a member and all others, in both directions.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -29,6 +30,7 @@ type Proxy struct {
 	listener net.Listener       // guarded by mu; nil while cut
 	links    map[*link]struct{} // guarded by mu
 	faults   faults             // guarded by mu
+	words    [][2][]byte        // guarded by mu: what is put in the place of what
 	changed  chan struct{}      // guarded by mu; closed and replaced when faults change
 }
 
@@ -167,6 +169,35 @@ func (p *Proxy) Delay(d time.Duration) {
 // DelayReplies is Delay for what comes from the target alone: requests take effect at once, and the client is told later.
 func (p *Proxy) DelayReplies(d time.Duration) {
 	p.change(func(f *faults) { f.delay = [2]time.Duration{down: d} })
+}
+
+// Translate puts words of the same length in the place of others in what comes from the target, as when a name means another
+// place to some. It is no fault, and stays over Heal. A word that comes in two pieces is missed.
+func (p *Proxy) Translate(words map[string]string) error {
+	var all [][2][]byte
+	for old, word := range words {
+		if old == "" || len(old) != len(word) {
+			return fmt.Errorf("translate %q to %q: the lengths differ", old, word)
+		}
+		all = append(all, [2][]byte{[]byte(old), []byte(word)})
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.words = all
+	return nil
+}
+
+// translate returns bytes of one direction as they are passed on.
+func (p *Proxy) translate(d direction, data []byte) []byte {
+	if d == up {
+		return data
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.words {
+		data = bytes.ReplaceAll(data, w[0], w[1])
+	}
+	return data
 }
 
 // Throttle limits each direction to bytesPerSecond, shared by all connections; zero lifts the limit.

@@ -157,7 +157,7 @@ func (l *link) relay(ctx context.Context, d direction, from, to *net.TCPConn) {
 		if n > 0 {
 			f, _ := l.proxy.current()
 			select {
-			case queue <- chunk{data: buffer[:n], due: time.Now().Add(f.delay[d])}:
+			case queue <- chunk{data: l.proxy.translate(d, buffer[:n]), due: time.Now().Add(f.delay[d])}:
 			case <-ctx.Done():
 				return
 			}

@@ -287,6 +287,24 @@ func TestProxyDropReplies(t *testing.T) {
 	mustEcho(t, dial(t, p), "after")
 }
 
+func TestProxyTranslates(t *testing.T) {
+	p := echoProxy(t)
+	if err := p.Translate(map[string]string{"here": "longer"}); err == nil {
+		t.Error("a word of another length is accepted")
+	}
+	if err := p.Translate(map[string]string{"host-a": "host-b"}); err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, p)
+	if _, err := conn.Write([]byte("to host-a and host-c")); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len("to host-a and host-c"))
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "to host-b and host-c" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestProxySlows(t *testing.T) {
 	tests := []struct {
 		name  string
