@@ -46,7 +46,8 @@ func (p *pool) cutFromPeers(t *testing.T) {
 	p.calm(t)
 	m, owners, at := p.members[0], p.owners(t), time.Now()
 	end := cut(t, p.peers.around(m.lane), (*kafka.Proxy).BlackHole, swallowedAny)
-	must(t, pause(t.Context(), 3*p.session))
+	eventually(t, 15*time.Second, "an alert", p.members[1].says("it hears nothing of the peer", hearsNothingOf(m.name())))
+	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
 	p.requireUnmoved(t, owners)
 	p.requireGaps(t, "silence without peers", p.silences(p.topicsOf, at), killGap)
 	end()
@@ -67,6 +68,7 @@ func (p *pool) cutFromZooKeeper(t *testing.T) {
 			was, err := p.tree.incarnation(t.Context(), m.name())
 			must(t, err)
 			end := cut(t, m.zk, fault.do, fault.count)
+			eventually(t, p.session+rejoinWithin, "status tells of it", m.says("the session is not in use", stateIs("suspended", "connecting")))
 			took := p.awaitTaken(t, m, p.session+poolTick+2*time.Second)
 			t.Logf("its session ended and its topics were taken after %v", took.Round(time.Millisecond))
 			moved := p.awaitAfter(t, topics, time.Now(), recoverWithin)
@@ -74,7 +76,8 @@ func (p *pool) cutFromZooKeeper(t *testing.T) {
 			t.Logf("then %v", moved)
 			end()
 			back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
-			t.Logf("a member again after %v, with its share after %v", back.Round(time.Millisecond), p.awaitEven(t).Round(time.Millisecond))
+			t.Logf("a member again after %v", back.Round(time.Millisecond))
+			p.level(t)
 		})
 	}
 }
@@ -109,7 +112,8 @@ func (p *pool) cutFromEverything(t *testing.T) {
 	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
 	end()
 	back := eventually(t, p.session+rejoinWithin, "it is a member again", p.rejoined(m, was))
-	t.Logf("a member again after %v, with its share after %v", back.Round(time.Millisecond), p.awaitEven(t).Round(time.Millisecond))
+	t.Logf("a member again after %v", back.Round(time.Millisecond))
+	p.level(t)
 }
 
 // A member that reaches no broker of one cluster stays a member, and hands its topics over after a minute, as others reach it.

@@ -19,7 +19,7 @@ func TestPoolFreeze(t *testing.T) {
 		var moved gaps
 		for i := range size(2, 20) {
 			moved = append(moved, p.freeze(t, p.members[i%3], i%2 == 1)...)
-			p.awaitEven(t)
+			p.level(t)
 		}
 		p.requireGaps(t, "first new record after SIGSTOP", moved, p.session+poolTick+2*time.Second)
 		p.finish(t)

@@ -40,7 +40,7 @@ func TestPoolKill(t *testing.T) {
 				t.Logf("kill %d of %d: %v", i+1, test.kills, moved)
 				all = append(all, moved...)
 				p.start(t, victim.lane)
-				t.Logf("a new member had its share after %v", p.awaitEven(t).Round(time.Millisecond))
+				p.level(t)
 			}
 			p.requireGaps(t, "first new record after kill -9", all, test.limit)
 			if !test.o.noEvict {
@@ -93,7 +93,7 @@ func TestPoolStop(t *testing.T) {
 		p.awaitAfter(t, topics, time.Now(), p.session+recoverWithin)
 		p.requireGaps(t, "silence around SIGTERM", p.silences(topics, at), killGap)
 		p.start(t, leaver.lane)
-		p.awaitEven(t)
+		p.level(t)
 	}
 	p.drainAndBack(t, p.members[1])
 	p.pinAndUnpin(t)
@@ -112,7 +112,7 @@ func (p *pool) drainAndBack(t *testing.T, m *member) {
 	p.awaitAfter(t, topics, time.Now(), p.session+recoverWithin)
 	p.requireGaps(t, "silence around drain", p.silences(topics, at), killGap)
 	p.mustCommand(t, m, "drain", p.link, "--undo")
-	t.Logf("after --undo it had its share in %v", p.awaitEven(t).Round(time.Millisecond))
+	p.level(t)
 }
 
 // pinAndUnpin sends a topic to a member that does not have it.

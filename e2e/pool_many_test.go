@@ -78,15 +78,10 @@ func (p *pool) ephemeralBytes(owners map[string]holding, m *member) (bytes, n in
 // requireRefusal proves that a member says why it leaves topics without an owner.
 func (p *pool) requireRefusal(t *testing.T, m *member) {
 	t.Helper()
-	eventually(t, recoverWithin, "the member says what it does not take", func(ctx context.Context) error {
-		said, err := m.host.command(ctx, "owners", p.link)
-		if err == nil && !strings.Contains(said.stdout+said.stderr, "512") && !strings.Contains(m.logTail(2000), "512 KiB") {
-			err = describe("owners says\n%s", said.stdout)
-		}
-		return err
-	})
-	unowned, err := m.metric(t.Context(), "mirror_partitions_unowned")
-	if err != nil || unowned == 0 {
-		t.Errorf("mirror_partitions_unowned: got %v, %v, want what it does not take", unowned, err)
+	eventually(t, recoverWithin, "the member says what it does not take", m.says("512 KiB", func(s poolStatus) bool {
+		return len(s.Unowned) > 0 && strings.Contains(s.Unowned[0].Why+strings.Join(s.Problems, " "), "512 KiB")
+	}))
+	if unowned, err := m.metric(t.Context(), "mirror_pool_unowned"); err != nil || unowned == 0 {
+		t.Errorf("mirror_pool_unowned: got %v, %v, want what it does not take", unowned, err)
 	}
 }

@@ -193,6 +193,54 @@ func (p *pool) awaitEven(t *testing.T) time.Duration {
 	return eventually(t, poolSettles, "all topics of "+p.link+" have owners, evenly", p.expectEven)
 }
 
+// level gives every member its share at once, by the orders of an operator: to do it by itself a pool takes up to two minutes,
+// which TestPoolGrow measures.
+func (p *pool) level(t *testing.T) {
+	t.Helper()
+	eventually(t, poolSettles, "all topics have owners", p.allOwned)
+	order := func(args ...string) { p.mustCommand(t, p.members[0], args...) }
+	wanted := p.shares(p.owners(t))
+	for topic, m := range wanted {
+		order("pin", p.link, topic, "--to", m.name())
+	}
+	took := eventually(t, poolSettles, "pinned topics move", func(ctx context.Context) error {
+		owners, err := p.tree.owners(ctx)
+		for topic, m := range wanted {
+			if err == nil && owners[topic].instance != m.name() {
+				err = describe("%s is with %q, want %s", topic, owners[topic].instance, m.name())
+			}
+		}
+		return err
+	})
+	for topic := range wanted {
+		order("unpin", p.link, topic)
+	}
+	t.Logf("%d topics were sent where they are missed within %v", len(wanted), took.Round(time.Millisecond))
+	p.awaitEven(t)
+}
+
+// shares returns which topics are to move to whom, that all have as many.
+func (p *pool) shares(owners map[string]holding) map[string]*member {
+	live, has := p.live(), map[string]int{}
+	for _, o := range owners {
+		has[o.instance]++
+	}
+	fair := (len(p.topicsOf) + len(live) - 1) / len(live)
+	moves := map[string]*member{}
+	for _, topic := range p.topicsOf {
+		giver := owners[topic].instance
+		for name, m := range live {
+			if name != giver && has[giver] > fair && has[name] < fair {
+				moves[topic] = m
+				has[giver]--
+				has[name]++
+				break
+			}
+		}
+	}
+	return moves
+}
+
 // owners returns who owns what now.
 func (p *pool) owners(t *testing.T) map[string]holding {
 	t.Helper()

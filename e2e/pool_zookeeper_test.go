@@ -90,7 +90,7 @@ func (p *pool) leaderFrozen(t *testing.T) {
 	p.requireGaps(t, "silence around the freeze of ZooKeeper's leader", p.silences(p.topicsOf, at), killGap)
 	must(t, leader.Thaw())
 	p.requireRecovered(t)
-	p.awaitEven(t)
+	p.level(t)
 }
 
 // quorumLost takes two of three servers away. Meanwhile everything flows and nothing moves; the topics of a member that
@@ -108,7 +108,10 @@ func (p *pool) quorumLost(t *testing.T) {
 	if leader, err := p.zk.Leader(within(t, 5*time.Second)); err == nil {
 		t.Fatalf("server %d leads without a quorum", leader.ID())
 	}
-	p.awaitAfter(t, p.topicsOf, time.Now(), time.Second)
+	for _, m := range p.members {
+		eventually(t, rejoinWithin, "status tells of it", m.says("the session is not in use", stateIs("suspended")))
+	}
+	p.awaitAfter(t, p.topicsOf, time.Now(), time.Second+2*p.noise)
 	p.requireGaps(t, "silence without ZooKeeper's quorum", p.silences(p.topicsOf, at), killGap)
 
 	must(t, victim.run.kill())
@@ -132,7 +135,7 @@ func (p *pool) quorumLost(t *testing.T) {
 	}
 	t.Logf("all flowed again %v after the quorum was back", time.Since(back).Round(time.Millisecond))
 	p.start(t, victim.lane)
-	p.awaitEven(t)
+	p.level(t)
 }
 
 // ownersDamaged writes nonsense into owner nodes, deletes one, and puts one in the place of another that is of no member.
@@ -166,7 +169,7 @@ func (p *pool) treeWiped(t *testing.T) {
 	}
 	t.Logf("%d nodes deleted", n)
 	p.requireRecovered(t)
-	t.Logf("evenly after %v", p.awaitEven(t).Round(time.Millisecond))
+	p.level(t)
 }
 
 // answerLost cuts a member's connection when ZooKeeper has made its owner nodes and the member has not heard of it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -67,30 +68,34 @@ type offsetRange struct {
 }
 
 // status asks the running mirror.
-func (h *host) status(ctx context.Context) (statusReport, error) {
-	var report statusReport
+func (h *host) status(ctx context.Context) (report statusReport, err error) {
+	return report, h.ask(ctx, "/api/v1/status", func(body io.Reader) error { return json.NewDecoder(body).Decode(&report) })
+}
+
+// ask gets a path of the running mirror and lets read see the answer.
+func (h *host) ask(ctx context.Context, path string, read func(io.Reader) error) error {
 	address, err := h.address()
 	if err != nil {
-		return report, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/api/v1/status", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
-		return report, fmt.Errorf("ask for the status: %w", err)
+		return fmt.Errorf("ask for %s: %w", path, err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return report, fmt.Errorf("ask for the status: %w", err)
+		return fmt.Errorf("ask for %s: %w", path, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return report, fmt.Errorf("ask for the status: %s", response.Status)
+		return fmt.Errorf("ask for %s: %s", path, response.Status)
 	}
-	if err := json.NewDecoder(response.Body).Decode(&report); err != nil {
-		return report, fmt.Errorf("read the status: %w", err)
+	if err := read(response.Body); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	return report, nil
+	return nil
 }
 
 // topic asks for the status of one topic of the only link.
