@@ -62,10 +62,16 @@ func (p *pool) freeze(t *testing.T, m *member, late bool) gaps {
 
 // freezeWithBacklog freezes an owner in the midst of records that the destination does not remember the producers of.
 func freezeWithBacklog(t *testing.T) {
-	p := newPool(t, "pool-old", poolOptions{topics: 12, members: 3, rate: "400KB"})
-	forgetProducersAfter(t, p.to, 20*time.Second)
-	backlog := load.FleetSpec{Every: -1, Rounds: size(800, 2000), Seed: 9, Age: time.Hour}
-	p.flow(t, backlog)
+	forgetProducersAfter(t, stage.shared.get(t), 20*time.Second)
+	p := newPool(t, "pool-old", poolOptions{topics: 12, members: 3})
+	source := func(do func(*kafka.Proxy)) {
+		for _, m := range p.members {
+			each(m.ways[:len(p.from.Nodes())], do)
+		}
+	}
+	source(func(w *kafka.Proxy) { w.Throttle(100_000) }) // or all would be copied before anything can happen
+	t.Cleanup(func() { source(func(w *kafka.Proxy) { _ = w.Heal() }) })
+	p.flow(t, load.FleetSpec{Every: -1, Rounds: size(800, 2000), Seed: 9, Age: time.Hour})
 	reports := p.fleet.wait(t)
 
 	m := p.members[0]
@@ -75,8 +81,14 @@ func freezeWithBacklog(t *testing.T) {
 	at := time.Now()
 	must(t, m.run.freeze(t.Context()))
 	t.Cleanup(func() { _ = m.run.thaw() })
+	for _, topic := range topics {
+		if n, all := p.watch.Records(topic), reports[0].Acked(); n == 0 || n >= all {
+			t.Errorf("%s: %d records of %d were copied before the freeze", topic, n, all)
+		}
+	}
 	p.requireWait(t, topics)
 	must(t, pause(t.Context(), 3*p.session-time.Since(at)))
+	source(func(w *kafka.Proxy) { must(t, w.Heal()) })
 	must(t, m.run.thaw())
 	eventually(t, rejoinWithin, "the sleeper is a member again", p.rejoined(m, was))
 	p.awaitCopied(t, 3*time.Minute)
@@ -107,6 +119,9 @@ func (p *pool) requireWait(t *testing.T, topics []string) {
 			status, err := heir.topic(ctx, topic)
 			if err != nil {
 				return err
+			}
+			if len(status.Partitions) == 0 {
+				return describe("%s has no partition", topic)
 			}
 			for _, part := range status.Partitions {
 				if part.State != "waiting" || part.Error == "" {

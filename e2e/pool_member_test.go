@@ -42,7 +42,7 @@ func (p *pool) newMember(t *testing.T, lane int) *member {
 			m.ways = append(m.ways, n.Lane(lane))
 		}
 	}
-	s.link().Topics.ReplicationFactor, s.link().Rate = len(p.to.Nodes()), p.rate
+	s.link().Topics.ReplicationFactor = len(p.to.Nodes())
 	zk := &zooKeeperSettings{Servers: p.zk.Direct(), Root: p.root, SessionTimeout: p.session.String(), Peer: "127.0.0.1:0"}
 	s.link().Ownership = &ownershipSettings{ZooKeeper: zk}
 	if p.noEvict {

@@ -37,7 +37,6 @@ type poolOptions struct {
 	lean      bool   // on two clusters of one broker each, which thousands of topics may burden
 	root      string // "" is the default
 	nameBytes int    // of each topic; 0 is as short as they come
-	rate      string // of each member; "" is no limit
 }
 
 // pool is a number of mirrors that share the topics of a link, with what a test watches them by. The methods are for the
@@ -72,6 +71,7 @@ func newPool(t *testing.T, link string, o poolOptions) *pool {
 	p.topicsOf = poolTopics(link, o.topics, o.nameBytes)
 	p.createTopics(t)
 	p.tree = newTree(t, p.zk.Direct(), p.rootPath())
+	t.Cleanup(func() { p.tree.conn.Close() })
 	if o.viaPeers {
 		p.peers = newPeerNet(t)
 	}

@@ -30,11 +30,11 @@ type holding struct {
 
 const incarnationSuffix = len("-01234567-0123456789")
 
+// newTree connects to these servers. Who asks for it closes the connection.
 func newTree(t *testing.T, servers []string, root string) *tree {
 	t.Helper()
 	conn, _, err := zk.Connect(servers, 10*time.Second, zk.WithLogger(quiet{}))
 	must(t, err)
-	t.Cleanup(conn.Close)
 	return &tree{conn: conn, root: root}
 }
 

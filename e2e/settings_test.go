@@ -55,7 +55,6 @@ type linkSettings struct {
 	Guarantee   string             `yaml:"guarantee,omitempty"`
 	OnBadRecord string             `yaml:"on_bad_record,omitempty"`
 	Start       string             `yaml:"start,omitempty"`
-	Rate        string             `yaml:"rate,omitempty"`
 	Ownership   *ownershipSettings `yaml:"ownership,omitempty"`
 }
 
