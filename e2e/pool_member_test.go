@@ -21,10 +21,10 @@ type member struct {
 // name is the instance.
 func (m *member) name() string { return m.settings.Instance }
 
-// start starts a further member, under a name that there never was, with the ways of that lane.
+// start starts a further member, under a name that there never was, with the ways of that lane. It ends with the pool.
 func (p *pool) start(t *testing.T, lane int) *member {
 	t.Helper()
-	m := p.newMember(t, lane)
+	m := p.newMember(p.test, lane)
 	p.members = append(p.members, m)
 	m.host.start(t)
 	return m

@@ -43,6 +43,7 @@ type poolOptions struct {
 // goroutine of the test.
 type pool struct {
 	poolOptions
+	test     *testing.T // that it ends with
 	link     string
 	from, to *kafka.Cluster
 	zk       *kafka.ZooKeeper
@@ -62,7 +63,7 @@ func newPool(t *testing.T, link string, o poolOptions) *pool {
 	if o.session == 0 {
 		o.session = poolSession
 	}
-	p := &pool{poolOptions: o, link: link, zk: stage.zk.get(t)}
+	p := &pool{poolOptions: o, test: t, link: link, zk: stage.zk.get(t)}
 	if o.lean {
 		p.from, p.to = kafka.New(t, kafka.Options{Lanes: poolLanes}), kafka.New(t, kafka.Options{Lanes: poolLanes})
 	} else {

@@ -77,8 +77,6 @@ func (p *pool) leaderFrozen(t *testing.T) {
 	t.Cleanup(func() { _ = leader.Thaw() })
 	p.tree = newTree(t, others, p.rootPath())
 	elected := eventually(t, recoverWithin, "another server leads", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
 		now, err := p.zk.Leader(ctx)
 		if err == nil && now == leader {
 			err = describe("server %d leads still", now.ID())
@@ -141,16 +139,22 @@ func (p *pool) quorumLost(t *testing.T) {
 // ownersDamaged writes nonsense into owner nodes, deletes one, and puts one in the place of another that is of no member.
 func (p *pool) ownersDamaged(t *testing.T) {
 	conn, node := p.tree.conn, func(i int) string { return p.tree.node(p.topicsOf[i]) }
-	_, err := conn.Set(node(0), []byte("\x00{garbage"), -1)
-	must(t, err)
-	_, err = conn.Set(node(1), []byte(strings.Repeat("x", tooLargeBytes)), -1)
-	must(t, err)
-	must(t, conn.Delete(node(2), -1))
-	_, err = conn.Multi(&zk.DeleteRequest{Path: node(3), Version: -1},
-		&zk.CreateRequest{Path: node(3), Data: []byte("{}"), Acl: zk.WorldACL(zk.PermAll), Flags: zk.FlagEphemeral})
-	must(t, err)
-	_, err = conn.Set(path.Join(p.tree.root, "plan"), []byte("no plan"), -1)
-	must(t, err)
+	set := func(path, data string) func() error {
+		return func() error { _, err := conn.Set(path, []byte(data), -1); return err }
+	}
+	for _, damage := range []func() error{
+		set(node(0), "\x00{garbage"),
+		set(node(1), strings.Repeat("x", tooLargeBytes)),
+		func() error { return conn.Delete(node(2), -1) },
+		func() error {
+			_, err := conn.Multi(&zk.DeleteRequest{Path: node(3), Version: -1},
+				&zk.CreateRequest{Path: node(3), Data: []byte("{}"), Acl: zk.WorldACL(zk.PermAll), Flags: zk.FlagEphemeral})
+			return err
+		},
+		set(path.Join(p.tree.root, "plan"), "no plan"),
+	} { // a node may be on its way from one owner to the next
+		eventually(t, recoverWithin, "damage is done", func(context.Context) error { return damage() })
+	}
 	eventually(t, p.session+recoverWithin, "the stranger's node is replaced", func(ctx context.Context) error {
 		owners, err := p.tree.owners(ctx)
 		if got := owners[p.topicsOf[3]]; err == nil && (got.instance == "" || got.session == conn.SessionID()) {

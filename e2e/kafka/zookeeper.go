@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // ZooKeeperOptions says what ensemble to start. The zero value is one server.
@@ -33,7 +34,10 @@ type ZooKeeperOptions struct {
 	Dir string
 }
 
-const defaultZooKeeperHeapMB = 128
+const (
+	defaultZooKeeperHeapMB = 128
+	leaderPatience         = time.Second // with one server that is asked whether it leads: it may be frozen
+)
 
 // ZooKeeper is a running ensemble. Its methods are safe for concurrent use.
 type ZooKeeper struct{ group }
@@ -173,7 +177,7 @@ func (z *ZooKeeper) Direct() []string { return z.direct() }
 func (z *ZooKeeper) Leader(ctx context.Context) (*Node, error) {
 	var errs []error
 	for _, node := range z.nodes {
-		mode, err := zooKeeperMode(ctx, node.addr)
+		mode, err := zooKeeperModeWithin(ctx, leaderPatience, node.addr)
 		if mode == "leader" || mode == "standalone" {
 			return node, nil
 		}

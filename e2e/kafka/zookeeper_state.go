@@ -48,6 +48,13 @@ func zooKeeperMode(ctx context.Context, addr string) (string, error) {
 	return strings.TrimSpace(mode), nil
 }
 
+// zooKeeperModeWithin is zooKeeperMode for servers that may never answer.
+func zooKeeperModeWithin(ctx context.Context, patience time.Duration, addr string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return zooKeeperMode(ctx, addr)
+}
+
 // brokerGone returns a function that waits until the session of a killed broker has expired: while its node is there,
 // Kafka 2.8 does not start again.
 func (z *ZooKeeper) brokerGone(id int32) func(context.Context) error {
