@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	noProgress = time.Minute      // without an acknowledgement, after which a member hands its topics over
-	plansEvery = 10 * time.Second // the leader
+	// A member that has had no acknowledgement for a minute says so, and half a minute later, when it may not be a passing
+	// trouble, the next plan gives its topics to others.
+	givesUpAfter = 90 * time.Second
+	plansEvery   = 10 * time.Second
 )
 
 // A member of a pool that is cut off from ZooKeeper, from Kafka, from its peers or from everything is replaced, or not, as
@@ -22,7 +24,9 @@ func TestPoolCuts(t *testing.T) {
 	t.Run("peers", p.cutFromPeers)
 	t.Run("zookeeper", p.cutFromZooKeeper)
 	t.Run("everything", p.cutFromEverything)
-	t.Run("kafka", p.cutFromKafka)
+	if full() { // it takes two minutes
+		t.Run("kafka", p.cutFromKafka)
+	}
 	p.finish(t)
 }
 
@@ -116,7 +120,7 @@ func (p *pool) cutFromEverything(t *testing.T) {
 	p.level(t)
 }
 
-// A member that reaches no broker of one cluster stays a member, and hands its topics over after a minute, as others reach it.
+// A member that reaches no broker of one cluster stays a member, and hands its topics over in time, as others reach it.
 func (p *pool) cutFromKafka(t *testing.T) {
 	p.calm(t)
 	m := p.members[0]
@@ -128,7 +132,7 @@ func (p *pool) cutFromKafka(t *testing.T) {
 	if mine := p.of(t, m); !slices.Equal(mine, topics) {
 		t.Errorf("without the destination it owns %v at once, want %v", mine, topics)
 	}
-	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, noProgress+2*plansEvery+recoverWithin), noProgress+2*plansEvery+rejoinWithin)
+	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, givesUpAfter+2*plansEvery+recoverWithin), givesUpAfter+2*plansEvery)
 	if now, err := p.tree.incarnation(t.Context(), m.name()); err != nil || now != was {
 		t.Errorf("the member without the destination: got %q, %v, want %q still", now, err, was)
 	}

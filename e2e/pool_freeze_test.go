@@ -24,7 +24,9 @@ func TestPoolFreeze(t *testing.T) {
 		p.requireGaps(t, "first new record after SIGSTOP", moved, p.session+poolTick+2*time.Second)
 		p.finish(t)
 	})
-	t.Run("old", freezeWithBacklog)
+	if full() { // the waits of old records take minutes
+		t.Run("old", freezeWithBacklog)
+	}
 }
 
 // freeze stops a member for three session timeouts, and returns how long each of its topics had nothing new. late lets what
@@ -71,7 +73,7 @@ func freezeWithBacklog(t *testing.T) {
 	}
 	source(func(w *kafka.Proxy) { w.Throttle(100_000) }) // or all would be copied before anything can happen
 	t.Cleanup(func() { source(func(w *kafka.Proxy) { _ = w.Heal() }) })
-	p.flow(t, load.FleetSpec{Every: -1, Rounds: size(800, 2000), Seed: 9, Age: time.Hour})
+	p.flow(t, load.FleetSpec{Every: 10 * time.Millisecond, Records: 10, Rounds: size(80, 200), Seed: 9, Age: time.Hour})
 	reports := p.fleet.wait(t)
 
 	m := p.members[0]
@@ -93,7 +95,7 @@ func freezeWithBacklog(t *testing.T) {
 	eventually(t, rejoinWithin, "the sleeper is a member again", p.rejoined(m, was))
 	p.awaitCopied(t, 3*time.Minute)
 	stood := p.silences(topics, at)
-	p.requireGaps(t, "silence of old records after SIGSTOP", stood, p.session+poolTick+poolIdle+15*time.Second)
+	p.requireGaps(t, "silence of old records after SIGSTOP", stood, p.session+poolTick+poolIdle+time.Minute)
 	for i, d := range stood {
 		if d < poolIdle {
 			t.Errorf("%s stood still for %v only, want at least %v: its owner could still have sent", topics[i], d, poolIdle)

@@ -42,14 +42,17 @@ func (p *pool) requireGaps(t *testing.T, what string, g gaps, limit time.Duratio
 }
 
 // calm waits until what was before does not show any more in how records arrive, or for some time where it does not end, and
-// notes how long a topic is silent when nothing is wrong.
+// notes for how long a topic is silent, or late, when nothing is wrong.
 func (p *pool) calm(t *testing.T) {
 	t.Helper()
-	for range 8 {
+	for range 10 {
 		at := time.Now()
 		must(t, pause(t.Context(), calmFor))
-		p.noise = min(slices.Max(p.silences(p.topicsOf, at)), mostNoise)
-		if p.noise < calmSilence {
+		noise := slices.Max(p.silences(p.topicsOf, at))
+		for _, topic := range p.topicsOf {
+			noise = max(noise, p.watch.Delay(topic, at))
+		}
+		if p.noise = min(noise, mostNoise); noise < calmSilence {
 			return
 		}
 	}

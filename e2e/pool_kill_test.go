@@ -23,7 +23,7 @@ func TestPoolKill(t *testing.T) {
 		kills int
 		limit time.Duration
 	}{
-		{"evict", poolOptions{topics: 60, members: 3, session: 4 * time.Second}, size(3, 20), killGap},
+		{"evict", poolOptions{topics: 60, members: 3, session: 4 * time.Second}, size(2, 20), killGap},
 		{"expire", poolOptions{topics: 60, members: 3, noEvict: true}, size(1, 5), poolSession + poolTick + 2*time.Second},
 	}
 	for _, test := range tests {

@@ -138,7 +138,7 @@ func (p *pool) flow(t *testing.T, spec load.FleetSpec) {
 	})
 	t.Cleanup(func() { cancel(); watching.Wait() })
 	p.fleet = startFleet(t, p.from.Direct(), spec)
-	eventually(t, time.Minute, "records of every topic arrive", func(context.Context) error {
+	eventually(t, 2*time.Minute, "records of every topic arrive", func(context.Context) error {
 		for _, topic := range p.topicsOf {
 			if p.watch.Records(topic) == 0 {
 				return fmt.Errorf("nothing of %s", topic)

@@ -77,6 +77,9 @@ func TestWatcherMeasuresSilence(t *testing.T) {
 	if first, err := w.FirstAfter(testTopic, quiet); err != nil || first < hush {
 		t.Errorf("first record after the hush: got %v, %v, want at least %v", first, err, hush)
 	}
+	if got := w.Delay(testTopic, quiet); got <= 0 || got > time.Minute {
+		t.Errorf("delay: got %v, want what a record takes", got)
+	}
 	if got := w.Silence(testTopic, quiet, time.Now()); got < hush {
 		t.Errorf("silence: got %v, want at least %v", got, hush)
 	}

@@ -108,6 +108,21 @@ func (w *Watcher) Silence(topic string, from, to time.Time) (longest time.Durati
 	return longest
 }
 
+// Delay returns how long after they were produced, by their timestamps, the records of a topic came that came after a moment:
+// of the latest of them.
+func (w *Watcher) Delay(topic string, from time.Time) (longest time.Duration) {
+	_ = w.each(topic, func(came []arrival) error {
+		for _, a := range slices.Backward(came) {
+			if a.at.Before(from) {
+				break
+			}
+			longest = max(longest, a.at.Sub(a.produced))
+		}
+		return nil
+	})
+	return longest
+}
+
 // Records returns how many records of the topic came.
 func (w *Watcher) Records(topic string) (n int64) {
 	_ = w.each(topic, func(came []arrival) error {
