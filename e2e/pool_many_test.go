@@ -21,7 +21,7 @@ const (
 func TestPoolManyTopics(t *testing.T) {
 	o := poolOptions{topics: 2000, members: 3, session: 4 * time.Second, nameBytes: longestName, lean: true}
 	if !full() {
-		o.topics, o.root = 1100, "/"+strings.Repeat("r", 99)+"/"+strings.Repeat("s", 99)
+		o.topics, o.root = 1200, "/"+strings.Repeat("r", 99)+"/"+strings.Repeat("s", 99)
 	}
 	p := newPool(t, "pool-many", o)
 	p.flow(t, load.FleetSpec{Every: size(500*time.Millisecond, 2*time.Second), Seed: 8})
