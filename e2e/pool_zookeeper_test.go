@@ -54,7 +54,7 @@ func (p *pool) leaderKilled(t *testing.T) {
 		return err
 	})
 	t.Logf("another server led after %v", elected.Round(time.Millisecond))
-	must(t, pause(t.Context(), 2*p.session))
+	must(t, pause(t.Context(), p.session+poolTick))
 	must(t, leader.Restart(within(t, time.Minute)))
 	p.requireUnmoved(t, owners)
 	p.requireGaps(t, "silence around the death of ZooKeeper's leader", p.silences(p.topicsOf, at), killGap)
@@ -102,7 +102,7 @@ func (p *pool) quorumLost(t *testing.T) {
 	for _, n := range down {
 		must(t, n.Kill())
 	}
-	must(t, pause(t.Context(), size(20*time.Second, 5*time.Minute)))
+	must(t, pause(t.Context(), size(12*time.Second, 5*time.Minute)))
 	if leader, err := p.zk.Leader(within(t, 5*time.Second)); err == nil {
 		t.Fatalf("server %d leads without a quorum", leader.ID())
 	}
