@@ -45,7 +45,7 @@ func (p *pool) requireGaps(t *testing.T, what string, g gaps, limit time.Duratio
 // notes for how long a topic is silent, or late, when nothing is wrong.
 func (p *pool) calm(t *testing.T) {
 	t.Helper()
-	for range 10 {
+	for range size(10, 60) {
 		at := time.Now()
 		must(t, pause(t.Context(), calmFor))
 		noise := slices.Max(p.silences(p.topicsOf, at))

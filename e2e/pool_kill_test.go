@@ -37,7 +37,7 @@ func TestPoolKill(t *testing.T) {
 				if len(moved) < 15 {
 					t.Errorf("kill %d: %s owned %d topics of 60, want a third", i+1, victim.name(), len(moved))
 				}
-				t.Logf("kill %d of %d: %v", i+1, test.kills, moved)
+				t.Logf("kill %d of %d: %v; without a fault %v", i+1, test.kills, moved, p.noise.Round(time.Millisecond))
 				all = append(all, moved...)
 				p.start(t, victim.lane)
 				p.level(t)
