@@ -12,7 +12,7 @@ import (
 type rig struct{ *Ensemble }
 
 func (r rig) Connect(t *testing.T) coord.Client {
-	c := r.Client(500 * time.Millisecond)
+	c := r.Client(5 * time.Second)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
