@@ -58,7 +58,7 @@ func TestRegionUnreachable(t *testing.T) {
 					}
 				}
 			})
-			holdOutage(t, r, size(10*time.Second, 5*time.Minute))
+			holdOutage(t, r, size(20*time.Second, 5*time.Minute))
 			must(t, o.fired(r))
 			must(t, heal(within(t, 2*time.Minute)))
 			took := r.awaitMore(t, 1, noticeWithin)
@@ -116,8 +116,9 @@ func holdOutage(t *testing.T, r *route, hold time.Duration) {
 	if peak > peakBytes {
 		t.Errorf("memory during an outage: got %d MiB, want at most %d MiB", peak>>20, peakBytes>>20)
 	}
-	if slope > flatBytes {
-		t.Errorf("memory grows by %.0f bytes a second during an outage, want at most %d", slope, flatBytes)
+	// In a short outage a few MiB of garbage look like growth.
+	if flat := size(2*flatBytes, flatBytes); slope > float64(flat) {
+		t.Errorf("memory grows by %.0f bytes a second during an outage, want at most %d", slope, flat)
 	}
 }
 
