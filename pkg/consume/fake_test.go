@@ -225,9 +225,7 @@ func start(t *testing.T, fake *kfake.Cluster, partitions int) *rig {
 	r := &rig{t: t, fake: fake, budget: mirror.NewBudget(16 << 20), sink: newMemSink(map[string]int{topicName: partitions})}
 	watcher := catalog.NewWatcher(cluster, log)
 	r.source = NewSource(cluster, watcher, r.budget, log)
-	store := &memStore{ids: map[string]mirror.Identities{}}
-	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "edge", To: "mem", Mapping: mirror.Same, Drain: 2 * time.Second,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, store, mirror.Alone{}, noEvents{}, log)
+	r.link = r.newLink("link", r.sink)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup
@@ -256,6 +254,13 @@ func start(t *testing.T, fake *kfake.Cluster, partitions int) *rig {
 	})
 	t.Cleanup(r.stop)
 	return r
+}
+
+func (r *rig) newLink(name string, sink *memSink) *mirror.Link {
+	store := &memStore{ids: map[string]mirror.Identities{}}
+	return mirror.NewLink(mirror.LinkConfig{Name: name, From: "edge", To: "mem", Mapping: mirror.Same, Drain: 2 * time.Second,
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }},
+		r.source, sink, store, mirror.Alone{}, noEvents{}, slog.New(slog.DiscardHandler))
 }
 
 // eventually polls until ok, and fails after ten seconds with what the link says.

@@ -1,8 +1,12 @@
 package consume
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,6 +194,67 @@ func sourceMadeAnew(t *testing.T, options []kfake.Opt) {
 	r.eventually("the new topic", func() bool { return r.status(0).Next == 50 })
 	if got := len(r.sink.got(mirror.TopicPartition{Topic: topicName})); got != 80 {
 		t.Errorf("got %d records, want 30 of the old topic and 50 of the new one", got)
+	}
+}
+
+// TestTwoLinksReadOneTopic has a second link begin at the first record while the first stands at the end. A real broker
+// answers one place of a partition that a fetch names twice, and the records would be taken for the other link's.
+func TestTwoLinksReadOneTopic(t *testing.T) {
+	fake := newFake(t, 1, 3)
+	var together, twice atomic.Bool
+	fake.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		asked := map[int32]int{}
+		for _, topic := range req.(*kmsg.FetchRequest).Topics {
+			for _, p := range topic.Partitions {
+				asked[p.Partition]++
+				twice.CompareAndSwap(false, asked[p.Partition] > 1)
+			}
+		}
+		together.CompareAndSwap(false, len(asked) > 1)
+		return nil, nil, false
+	})
+	r := start(t, fake, 3)
+	fill(t, fake, 3, 0, 2000)
+	r.wantAll(3, 2000)
+	late := &rig{t: t, source: r.source, sink: newMemSink(map[string]int{topicName: 3})}
+	late.link = late.newLink("late", late.sink)
+	ctx, end := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { late.sink.run(ctx) })
+	running.Go(func() { _ = late.link.Run(ctx) })
+	defer running.Wait()
+	defer end()
+	for n := 2000; n < 2400; n += 100 {
+		fill(t, fake, 3, n, n+100)
+		r.wantAll(3, n+100)
+	}
+	late.wantAll(3, 2400)
+	if twice.Load() || !together.Load() {
+		t.Errorf("a fetch named a partition twice: %v; several partitions: %v", twice.Load(), together.Load())
+	}
+}
+
+// TestReadersOfOnePartitionTakeTurns also looks at how long such a fetch may wait.
+func TestReadersOfOnePartitionTakeTurns(t *testing.T) {
+	tp := mirror.TopicPartition{Topic: topicName}
+	other := &entry{tp: mirror.TopicPartition{Topic: topicName, Partition: 1}}
+	ahead, behind := &entry{tp: tp}, &entry{tp: tp}
+	l := newLane(&Source{budget: mirror.NewBudget(1)}, 1)
+	var got []string
+	for range 4 {
+		list, wait := l.oneEachLocked([]asked{{e: ahead, next: 80}, {e: other, next: 7}, {e: behind, next: 3}}, hotWait)
+		if len(list) != 2 {
+			t.Fatalf("asks for %d, want 2", len(list))
+		}
+		for _, a := range list {
+			if a.e.tp == tp {
+				got = append(got, fmt.Sprintf("%d waits %v", a.next, wait))
+			}
+		}
+	}
+	if want := []string{"80 waits 10ms", "3 waits 500ms", "80 waits 10ms", "3 waits 500ms"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -47,6 +47,7 @@ type entry struct {
 	lastData time.Time // when records came last
 	retryAt  time.Time // after an error
 	doubted  time.Time // when it answered with an error last
+	turn     uint64    // of the fetch that asked for it last; kept where several read the partition
 
 	// Bytes of the largest recent batch. A partition that has just become hot is in a response of the cold fetch too.
 	largest atomic.Int64
@@ -62,13 +63,15 @@ type lane struct {
 	byName atomic.Bool // the broker knows no topic ids in fetches
 
 	mu      sync.Mutex
-	members []*entry  // guarded by mu
-	strays  []*entry  // guarded by mu: members that another broker leads by now
-	grown   time.Time // guarded by mu: when a member was added last
+	members []*entry                      // guarded by mu
+	strays  []*entry                      // guarded by mu: members that another broker leads by now
+	grown   time.Time                     // guarded by mu: when a member was added last
+	turns   uint64                        // guarded by mu: fetches put together while several read a partition
+	readers map[mirror.TopicPartition]int // guarded by mu: members by partition; several where links share a topic
 }
 
 func newLane(s *Source, broker int32) *lane {
-	l := &lane{source: s, broker: broker}
+	l := &lane{source: s, broker: broker, readers: map[mirror.TopicPartition]int{}}
 	l.hot = newFetcher(l, false)
 	l.cold = newFetcher(l, true)
 	return l
@@ -88,6 +91,7 @@ func (l *lane) Add(e *entry) {
 	if e.lane.Swap(l) != l {
 		e.cold, e.lastData, e.retryAt = false, time.Now(), time.Time{}
 		l.members = append(l.members, e)
+		l.readers[e.tp]++
 		l.grown = time.Now()
 	}
 	l.mu.Unlock()
@@ -104,6 +108,9 @@ func (l *lane) Remove(e *entry) {
 	for i, m := range l.members {
 		if m == e {
 			l.members = append(l.members[:i], l.members[i+1:]...)
+			if l.readers[e.tp]--; l.readers[e.tp] == 0 {
+				delete(l.readers, e.tp)
+			}
 			return
 		}
 	}
@@ -175,7 +182,35 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 		e.cold = cold
 		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation})
 	}
+	if len(l.readers) < len(l.members) {
+		return l.oneEachLocked(list, wait)
+	}
 	return list, wait
+}
+
+// oneEachLocked keeps, of those that read one partition, the one whose turn is longest ago: a request names a partition
+// once. Of two places a broker answers the last only, and the answer does not say whose it is. Where one that is left out
+// is behind, there are records for it, and the fetch must not wait long.
+func (l *lane) oneEachLocked(list []asked, wait time.Duration) ([]asked, time.Duration) {
+	l.turns++
+	turn := make(map[mirror.TopicPartition]*asked, len(list))
+	for i := range list {
+		a := &list[i]
+		if first := turn[a.e.tp]; first == nil || a.e.turn < first.e.turn {
+			turn[a.e.tp] = a
+		}
+	}
+	kept := make([]asked, 0, len(turn))
+	for i := range list {
+		switch a, first := &list[i], turn[list[i].e.tp]; {
+		case a == first:
+			a.e.turn = l.turns
+			kept = append(kept, *a)
+		case a.next < first.next:
+			wait = min(wait, fullPause)
+		}
+	}
+	return kept, wait
 }
 
 // trusted says that a name still means the topic that it meant. Where a fetch cannot name the id, a topic that was made anew
