@@ -131,7 +131,12 @@ func (c *Client) beat() {
 
 // sync asks for an answer of the leader, and gives the connection up where there is none.
 func (c *Client) sync(limit time.Duration) error {
-	stuck := time.AfterFunc(limit, func() { c.dialer.drop() })
+	on := c.dialer.current() // and no later one, which has asked nothing yet
+	stuck := time.AfterFunc(limit, func() {
+		if on != nil {
+			on.giveUp(fmt.Errorf("%w within %v", errCutOff, limit))
+		}
+	})
 	defer stuck.Stop()
 	_, err := c.library.Sync("/")
 	return err

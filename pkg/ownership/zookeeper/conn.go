@@ -15,6 +15,7 @@ import (
 var (
 	errGivenUp  = errors.New("connection closed")
 	errPartial  = errors.New("library wrote no whole frame")
+	errCutOff   = errors.New("server did not answer for its leader")
 	errIdentity = errors.New("ZooKeeper refused ownership.zookeeper.auth: check username and password")
 )
 
@@ -179,6 +180,12 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.fail(errGivenUp)
 	return c.Conn.Close()
+}
+
+// giveUp closes the connection from our side, and says why.
+func (c *conn) giveUp(why error) {
+	c.fail(fmt.Errorf("%s: %w", c.RemoteAddr(), why))
+	_ = c.Conn.Close() // the library reads that it is closed, and makes the next one
 }
 
 // fail says why the connection is of no use any more; the first reason counts.

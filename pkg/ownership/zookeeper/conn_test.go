@@ -182,3 +182,12 @@ func TestEndOfAConnectionIsTold(t *testing.T) {
 		t.Errorf("got %+v", now)
 	}
 }
+
+func TestReasonOfAConnectionGivenUpIsKept(t *testing.T) {
+	c, s := met(t, nil)
+	c.giveUp(errCutOff)
+	_ = c.Close() // as the library does, which knows of no reason
+	if why := c.session.why(); !errors.Is(why, errCutOff) || !s.closed {
+		t.Errorf("got %v, closed %v", why, s.closed)
+	}
+}

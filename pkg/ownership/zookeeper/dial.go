@@ -98,3 +98,10 @@ func (d *dialer) drop() *conn {
 	}
 	return c
 }
+
+// current returns the newest connection, nil for none.
+func (d *dialer) current() *conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.held
+}
