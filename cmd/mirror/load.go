@@ -11,23 +11,11 @@ import (
 
 // loadConfig loads the file at path; every error ends with exit code 78 and a next step.
 func loadConfig(path string) (*config.Config, error) {
-	cfg, err := readConfig(path)
+	cfg, err := config.Load(path, app.Supported)
 	if err != nil {
 		return nil, &exitError{exitConfig, explain(path, err)}
 	}
 	return cfg, nil
-}
-
-// readConfig is config.Load that also refuses what this version does not do.
-func readConfig(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
-	if err == nil {
-		err = app.Supported(cfg)
-	}
-	if problems, ok := errors.AsType[*config.Problems](err); ok && problems.File == "" {
-		problems.File = path
-	}
-	return cfg, err
 }
 
 // explain adds what to do about an unusable configuration.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/app"
 	"tributary/pkg/config"
 )
 
@@ -51,7 +52,7 @@ func newValidate(path *string) *cobra.Command {
 
 // validate prints what it found as data: the problems are the result, so they go to out.
 func validate(out io.Writer, path string, format output) error {
-	cfg, err := readConfig(path)
+	cfg, err := config.Load(path, app.Supported)
 	problems, unsound := errors.AsType[*config.Problems](err)
 	if err != nil && !unsound {
 		return &exitError{exitConfig, explain(path, err)}

@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logg
 }
 
 func run(ctx context.Context, cfg *config.Config, version string, connect connector, log *slog.Logger) error {
-	if err := Supported(cfg); err != nil {
+	if err := cfg.Validate(Supported); err != nil {
 		return err
 	}
 	state, err := ownership.OpenStatic(cfg.StateDir)
@@ -88,23 +88,20 @@ func limitMemory(budget int64) {
 	}
 }
 
-// Supported refuses what this version does not do yet, with a *config.Problems, before any cluster is touched.
-func Supported(cfg *config.Config) error {
-	var found config.Problems
+// Supported is a config.Check that finds what this version does not do yet.
+func Supported(cfg *config.Config) []config.Problem {
+	var found []config.Problem
 	for i, l := range cfg.Links {
 		refuse := func(asked bool, key, instead string) {
 			if asked {
-				found.List = append(found.List, config.Problem{Key: fmt.Sprintf("links[%d].%s", i, key), Text: "not available in this version; " + instead})
+				found = append(found, config.Problem{Key: fmt.Sprintf("links[%d].%s", i, key), Text: "not available in this version; " + instead})
 			}
 		}
 		refuse(l.Partitions == config.PartitionsKey, "partitions", "use same or spread")
 		refuse(l.Rate > 0, "rate", "set a producer quota at "+l.To)
 		refuse(len(l.Topics.ConfigSync) > 0, "topics.config_sync", "set the topics' settings at "+l.To)
 	}
-	if len(found.List) == 0 {
-		return nil
-	}
-	return &found
+	return found
 }
 
 // newProcess wires a process. Its events and its socket are in the state directory, which is its alone. own is of the links
@@ -125,7 +122,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
 		c, err := kafka.New(name, clusterConfig(cfg.Clusters[name]), p.log)
 		if err != nil {
-			return fmt.Errorf("cluster %s: %w", name, err)
+			return fmt.Errorf("%w; correct clusters.%s, or the files that it names", err, name)
 		}
 		p.clusters[name] = c
 		p.watchers[name] = catalog.NewWatcher(c, p.log)
@@ -138,7 +135,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 		if l.Ownership.ZooKeeper != nil {
 			m, err := newMember(cfg, l, connect, p.log)
 			if err != nil {
-				return fmt.Errorf("link %s: %w", l.Name, err)
+				return fmt.Errorf("link %s: %w; correct ownership.zookeeper of the link, or the files that it names", l.Name, err)
 			}
 			p.members[l.Name], observed.Pools[l.Name], served.Pools[l.Name] = m, m.pool.View, m.pool
 			own = m.pool

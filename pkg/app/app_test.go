@@ -63,15 +63,15 @@ func TestSupportedRefusesWhatIsNotAvailable(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := oneLink(t, []string{closedAddress(t)}, []string{closedAddress(t)})
 			test.change(&cfg.Links[0])
-			err := Supported(cfg)
+			err := cfg.Validate(Supported)
 			if test.want == "" {
 				if err != nil {
-					t.Errorf("Supported() = %v, want nil", err)
+					t.Errorf("Validate(Supported) = %v, want nil", err)
 				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("Supported() = %v, want %q", err, test.want)
+				t.Errorf("Validate(Supported) = %v, want %q", err, test.want)
 			}
 			if err := Run(t.Context(), cfg, "test", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Run() = %v, want %q", err, test.want)

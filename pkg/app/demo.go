@@ -54,7 +54,7 @@ func Demo(ctx context.Context, o DemoOptions, out io.Writer, log *slog.Logger) e
 	}
 	defer os.RemoveAll(dir)
 	cfg := tiers.config(dir)
-	if err := errors.Join(cfg.Validate(), Supported(cfg)); err != nil {
+	if err := cfg.Validate(Supported); err != nil {
 		return fmt.Errorf("configure demo: %w", err)
 	}
 	p, err := newProcess(cfg, "demo", &ownership.Memory{}, connect, log)

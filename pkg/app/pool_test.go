@@ -62,7 +62,7 @@ func (r *pooledRig) process(instance, zone string) *pooledProcess {
 	zk.Servers, zk.Root, zk.Peer, zk.SessionTimeout = []string{"zk:2181"}, "/mirror/test", "127.0.0.1:0", pooledSession
 	cfg.Instance, cfg.Zone = instance, zone
 	cfg.Links[0].Topics.Include, cfg.Links[0].Ownership.ZooKeeper = []string{"pooled-*"}, &zk
-	if err := errors.Join(cfg.Validate(), Supported(cfg)); err != nil {
+	if err := cfg.Validate(Supported); err != nil {
 		r.t.Fatal(err)
 	}
 	return &pooledProcess{cfg: cfg}

@@ -156,7 +156,7 @@ func (d *decoder) pairs(n *yaml.Node, path string, each func(key, value *yaml.No
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
-		d.fail(n, path, "is %s, want a list", describe(n))
+		d.fail(n, path, "is %s, want a list such as [a, b]", describe(n))
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))

@@ -17,19 +17,22 @@ import (
 // MaxFileBytes is the largest file that is read.
 const MaxFileBytes = 1 << 20
 
+// A Check finds what is wrong with a configuration beyond what this package knows of. It gets sound ones and others.
+type Check func(*Config) []Problem
+
 // Load reads, expands, completes and checks the file at path in the environment of this process. What is wrong
 // with its content is a *Problems; an unreadable file is an error that wraps the cause.
-func Load(path string) (*Config, error) {
+func Load(path string, further ...Check) (*Config, error) {
 	data, err := readLimited(path, MaxFileBytes+1)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, data, OSEnv())
+	return Parse(path, data, OSEnv(), further...)
 }
 
 // Parse expands, completes and checks the content of the file called name, which is only used in messages. Its
 // error is always a *Problems with everything that is wrong. Neither data nor env is kept.
-func Parse(name string, data []byte, env Env) (*Config, error) {
+func Parse(name string, data []byte, env Env, further ...Check) (*Config, error) {
 	problems := &Problems{File: name}
 	root := parseDocument(data, problems)
 	if root == nil {
@@ -38,7 +41,7 @@ func Parse(name string, data []byte, env Env) (*Config, error) {
 	cfg := Default()
 	d := newDecoder(env, problems)
 	d.decode(root, reflect.ValueOf(cfg).Elem(), "")
-	for _, p := range slices.Concat(cfg.fillIn(env), cfg.check()) {
+	for _, p := range slices.Concat(cfg.fillIn(env), cfg.check(further)) {
 		// What could not be read was reported already; its zero value is no second problem.
 		if !d.isBroken(p.Key) {
 			problems.add(d.line(p.Key), p.Key, "%s", d.asWritten(p))

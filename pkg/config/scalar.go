@@ -42,8 +42,12 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 		d.expanded[path] = expansion{source: n.Value, value: text}
 	}
 	isText := v.Kind() == reflect.String
-	if isText && describe(n) != plainText || !isText && quoted && literal && !acceptsQuotes(v) {
+	if isText && describe(n) != plainText {
 		d.fail(n, path, "is %s, want %s", describe(n), want)
+		return
+	}
+	if !isText && quoted && literal && !acceptsQuotes(v) {
+		d.fail(n, path, "is text, want %s; write it without quotes", want)
 		return
 	}
 	if err := setScalar(v, text); err != nil {

@@ -17,9 +17,9 @@ const maxName = 100
 const maxStateDir = 90
 
 // Validate reports everything that is wrong with c as a *Problems without lines. Parse and Load already did it.
-func (c *Config) Validate() error {
+func (c *Config) Validate(further ...Check) error {
 	problems := &Problems{}
-	for _, p := range c.check() {
+	for _, p := range c.check(further) {
 		problems.add(0, p.Key, "%s", p.Text)
 	}
 	return problems.err()
@@ -32,7 +32,7 @@ func (k *checker) add(key, format string, args ...any) {
 	k.problems = append(k.problems, Problem{Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-func (c *Config) check() []Problem {
+func (c *Config) check(further []Check) []Problem {
 	k := &checker{}
 	if c.Instance != "" {
 		k.name("instance", c.Instance)
@@ -55,6 +55,9 @@ func (c *Config) check() []Problem {
 		k.cluster(path, c.Clusters[name])
 	}
 	k.links(c)
+	for _, find := range further {
+		k.problems = append(k.problems, find(c)...)
+	}
 	return k.problems
 }
 
@@ -112,6 +115,10 @@ func (k *checker) address(path, address string, leastPort int) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		k.add(path, "%s is not host:port", shorten(address))
+		return
+	}
+	if leastPort > 0 && strings.Contains(port, "/") {
+		k.add(path, "%s has a path; write host:port alone", shorten(address))
 		return
 	}
 	if number, err := strconv.Atoi(port); err != nil || !isWhole(port) || number < leastPort || number > 65535 {

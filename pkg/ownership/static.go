@@ -33,16 +33,19 @@ type Static struct {
 // ErrLocked says that another process holds the state directory.
 var ErrLocked = errors.New("state directory is in use by another mirror")
 
+// chooseDir is what to do about a directory that cannot be used.
+const chooseDir = "run as the user that owns the directory, or name another one with state_dir"
+
 // OpenStatic makes dir if it is missing, and locks it until Close. The lock is the kernel's: it goes with the process,
 // however that ends.
 func OpenStatic(dir string) (*Static, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make state directory: %w", err)
+		return nil, fmt.Errorf("make state directory: %w; %s", err, chooseDir)
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open state directory's lock: %w", err)
+		return nil, fmt.Errorf("open state directory's lock: %w; %s", err, chooseDir)
 	}
 	if err := lockFile(f); err != nil {
 		holder, _ := os.ReadFile(path) // only to say who it is
