@@ -73,6 +73,12 @@ func TestExitCodes(t *testing.T) {
 		{"unknown flag", []string{"version", "--bananas"}, exitUsage, "unknown flag: --bananas"},
 		{"too many arguments", []string{"run", "now"}, exitUsage, `unknown command "now"`},
 		{"too many links", []string{"status", "a", "b"}, exitUsage, "accepts at most 1 arg"},
+		{"too few arguments", []string{"drain"}, exitUsage, "mirror drain: accepts 1 arg(s), received 0\nUsage: mirror drain LINK [flags]\nSee: mirror drain --help\n"},
+		{"commands of a command", []string{"parked"}, exitOK, ""},
+		{"unknown command of a command", []string{"parked", "lits"}, exitUsage, `unknown command "lits" for "mirror parked"`},
+		{"help of a command", []string{"help", "parked", "list"}, exitOK, ""},
+		{"help of no command", []string{"help", "rnu"}, exitUsage, `unknown command "rnu" for "mirror"`},
+		{"help of no command of a command", []string{"help", "parked", "lits"}, exitUsage, `unknown command "lits" for "mirror parked"`},
 		{"bad format", []string{"version", "-o", "xml"}, exitUsage, "want text or json"},
 		{"flag without value", []string{"run", "-c"}, exitUsage, "flag needs an argument"},
 		{"bad number", []string{"demo", "--records", "many"}, exitUsage, "invalid argument"},
@@ -133,6 +139,15 @@ up    edge  region  events.*, clicks except events.debug  {topic}  same        e
 `
 	if got := mirror(t, "validate", "-c", good); got.out != want {
 		t.Errorf("got\n%s\nwant\n%s", got.out, want)
+	}
+}
+
+func TestValidateNamesWhatIsNotAvailableWithAllElse(t *testing.T) {
+	path := write(t, goodConfig+"    rate: 20MB\n    partitions: kye\n")
+	want := path + ":11: links[0].rate: not available in this version; set a producer quota at region\n" +
+		path + `:12: links[0].partitions: "kye" is not known; did you mean key? (same, spread, key)` + "\n"
+	if got := mirror(t, "validate", "-c", path); got.code != exitConfig || got.out != want {
+		t.Errorf("exit %d, got\n%s\nwant\n%s", got.code, got.out, want)
 	}
 }
 

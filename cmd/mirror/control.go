@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -89,13 +90,16 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 // explain says what to do when the socket cannot be reached.
 func (c *control) explain(err error) error {
 	socket := app.Socket(c.stateDir)
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err // without the URL, whose host is made up
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("ask the mirror at %s: %w; start it, or name its directory with --state-dir or its configuration with --config", socket, errNoMirror)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("ask the mirror at %s: %w; run this as the user that the mirror runs as", socket, err)
 	}
-	return fmt.Errorf("ask the mirror at %s: %w", socket, err)
+	return fmt.Errorf("ask the mirror at %s: %w; see its log", socket, err)
 }
 
 // refusal is the error that an answer tells of.

@@ -69,18 +69,22 @@ and stops. The running mirror is asked; when none runs, the files in its state d
 		if err != nil {
 			return err
 		}
-		return showEvents(cmd.Context(), cmd.OutOrStdout(), c, o)
+		return showEvents(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), c, o)
 	})
 	return cmd
 }
 
-// showEvents prints the newest events, and with follow those that come.
-func showEvents(ctx context.Context, out io.Writer, c *control, o eventsOptions) error {
-	last, limit := uint64(0), o.newest
+// showEvents prints the newest events, and with follow those that come. notes says where they are from when no mirror runs.
+func showEvents(ctx context.Context, out, notes io.Writer, c *control, o eventsOptions) error {
+	last, limit, noted := uint64(0), o.newest, false
 	for {
-		events, err := c.events(ctx, last, limit)
+		events, running, err := c.events(ctx, last, limit)
 		if err != nil && (last == 0 || ctx.Err() != nil) {
 			return ignoreInterrupt(ctx, o, err)
+		}
+		if err == nil && !running && !noted {
+			fmt.Fprintln(notes, c.noteFiles(len(events)))
+			noted = true
 		}
 		for _, raw := range events { // a mirror that restarts is asked again
 			id, err := printEvent(out, raw, o.format)
@@ -112,22 +116,30 @@ func ignoreInterrupt(ctx context.Context, o eventsOptions, err error) error {
 	return err
 }
 
+// noteFiles says that events are those that a mirror left, and where to look when it left none.
+func (c *control) noteFiles(events int) string {
+	if events > 0 {
+		return fmt.Sprintf("mirror: no mirror runs in %s; this is what was written there", c.stateDir)
+	}
+	return fmt.Sprintf("mirror: no mirror runs in %s, and none left events there; name its directory with --state-dir or its configuration with --config", c.stateDir)
+}
+
 // events asks the running mirror, and reads the files where there is none.
-func (c *control) events(ctx context.Context, after uint64, limit int) ([]json.RawMessage, error) {
+func (c *control) events(ctx context.Context, after uint64, limit int) (events []json.RawMessage, running bool, err error) {
 	var report struct{ Events []json.RawMessage }
 	path := fmt.Sprintf("/api/v1/events?limit=%d", limit)
 	if after > 0 {
 		path += fmt.Sprintf("&after=%d", after)
 	}
-	err := c.get(ctx, path, &report)
+	err = c.get(ctx, path, &report)
 	if !errors.Is(err, errNoMirror) {
-		return report.Events, err
+		return report.Events, true, err
 	}
 	events, read := app.Events(c.stateDir, after, limit)
 	if read != nil {
-		return nil, errors.Join(err, read)
+		return nil, false, errors.Join(err, read)
 	}
-	return events, nil
+	return events, false, nil
 }
 
 func printEvent(out io.Writer, raw json.RawMessage, format output) (id uint64, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,14 +51,18 @@ func action(run func(cmd *cobra.Command, args []string) error) func(*cobra.Comma
 }
 
 // exitCode prints err, if there is still something to say, and returns the code to end with. What did not come from
-// an action was found by the command line parser, and so is a usage error.
-func exitCode(err error, stderr io.Writer) int {
+// an action was found by the command line parser, and so is a usage error: of cmd, or of the nearest that is known.
+func exitCode(cmd *cobra.Command, err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
 	coded, ok := errors.AsType[*exitError](err)
 	if !ok {
-		fmt.Fprintf(stderr, "mirror: %v\nSee: mirror --help\n", err)
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.TrimSpace(err.Error()))
+		if !cmd.HasSubCommands() {
+			fmt.Fprintf(stderr, "Usage: %s\n", cmd.UseLine())
+		}
+		fmt.Fprintf(stderr, "See: %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
 	if coded.err != nil {

@@ -58,7 +58,7 @@ func showOwners(ctx context.Context, out io.Writer, c *control, link string, for
 	if i := slices.IndexFunc(pools, func(p poolReport) bool { return p.Link == link }); i >= 0 {
 		report.Pools, pools = report.Pools[i:i+1], pools[i:i+1]
 	} else if link != "" || len(pools) == 0 {
-		return noPool(cmp.Or(link, "any"), pools)
+		return noPool(link, pools)
 	}
 	if format == outputJSON {
 		return printJSON(out, report)

@@ -49,9 +49,9 @@ func newParked(path *string) *cobra.Command {
 the clusters of the configuration are asked.`,
 		Example: `  mirror parked list --link edge-region
   mirror parked replay --topic clicks --partition 3 --offset 4711`,
-		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newParkedList(path), newParkedReplay(path))
+	group(cmd)
 	return cmd
 }
 
@@ -177,7 +177,7 @@ func parkedError(what string, err error) error {
 	if app.IsUsage(err) {
 		return &exitError{exitUsage, err}
 	}
-	return fmt.Errorf("%s: %w; it needs READ and DESCRIBE on %s, and a replay WRITE where the records belong", what, err, app.ParkedTopic)
+	return fmt.Errorf("%s: %w; put right what it names, and run it again: it takes READ and DESCRIBE on %s, and for a replay WRITE where the records belong", what, err, app.ParkedTopic)
 }
 
 func itemOf(e app.ParkedEntry) parkedItem {

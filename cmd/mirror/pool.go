@@ -82,14 +82,18 @@ func (c *control) pool(ctx context.Context, link string) (poolReport, error) {
 	return pools[i], nil
 }
 
-// noPool is the error for a link that is in no pool of this mirror.
+// noPool is the error for a link that is in no pool of this mirror, or with "" for a mirror without a pool.
 func noPool(link string, pools []poolReport) error {
 	var names []string
 	for _, p := range pools {
 		names = append(names, clean(p.Link))
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("link %q is in no pool, and no link of this mirror is: it has all their topics; links with ownership.zookeeper in the configuration share theirs", link)
+		which := "no link of this mirror is in a pool"
+		if link != "" {
+			which = fmt.Sprintf("link %q is in no pool, and no link of this mirror is", link)
+		}
+		return fmt.Errorf("%s: it has all their topics (mirror status); links with ownership.zookeeper in the configuration share theirs", which)
 	}
 	return fmt.Errorf("no link %q of this mirror is in a pool%s; those that are: %s", link, config.DidYouMean(link, names), strings.Join(names, ", "))
 }

@@ -118,7 +118,7 @@ func TestPoolCommandsThatCannotBe(t *testing.T) {
 		stderr string
 	}{
 		{"owners of another link", []string{"owners", "hom"}, false, 1, `no link "hom" of this mirror is in a pool; did you mean home?; those that are: home`},
-		{"owners without a pool", []string{"owners"}, true, 1, "in no pool, and no link of this mirror is"},
+		{"owners without a pool", []string{"owners"}, true, 1, "mirror: no link of this mirror is in a pool: it has all their topics"},
 		{"drain without a pool", []string{"drain", "home"}, true, 1, `link "home" is in no pool`},
 		{"drain of nothing", []string{"drain"}, false, 64, "accepts 1 arg"},
 		{"drain back in time", []string{"drain", "home", "--wait", "-1s"}, false, 64, "cannot be negative"},

@@ -25,7 +25,8 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return exitCode(root.ExecuteContext(ctx), stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	return exitCode(cmd, err, stderr)
 }
 
 func newRoot() *cobra.Command {
@@ -51,6 +52,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
 	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
 		newVerify(&path), newParked(&path), newVersion(), newCompletion())
+	refuseUnknownHelp(root)
 	return root
 }
 

@@ -228,7 +228,10 @@ func TestEventsOfFiles(t *testing.T) {
 	if got := mirror(t, "events", "-n", "0", "--state-dir", dir); got.code != exitUsage {
 		t.Errorf("none at all: exit %d, %q", got.code, got.stderr)
 	}
-	if got := mirror(t, "events", "--state-dir", t.TempDir()); got.code != exitOK || got.out != "" {
+	if !strings.Contains(got.stderr, "no mirror runs in "+dir) {
+		t.Errorf("that no mirror was asked is not said: %q", got.stderr)
+	}
+	if got := mirror(t, "events", "--state-dir", t.TempDir()); got.code != exitOK || got.out != "" || !strings.Contains(got.stderr, "none left events there") {
 		t.Errorf("an empty directory: exit %d, %q, %q", got.code, got.out, got.stderr)
 	}
 }

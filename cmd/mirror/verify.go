@@ -164,7 +164,7 @@ func runVerify(ctx context.Context, path string, f verifyFlags, out, stderr io.W
 		return &exitError{exitUsage, err}
 	}
 	if err != nil {
-		return fmt.Errorf("%w; nothing was proven, run it again", err)
+		return fmt.Errorf("%w; nothing was proven: put right what it names, and run it again", err)
 	}
 	return printResults(out, results, f.format)
 }
