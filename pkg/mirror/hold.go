@@ -66,14 +66,9 @@ func (h *hold) text() string {
 
 // askHeld finds out whose transactions hold a topic's partitions back.
 func (l *Link) askHeld(ctx context.Context, t *topic) {
-	var held []int32
-	var list []*Pipeline
-	for _, p := range t.pipelines() {
-		if p.unexplained(time.Now()) {
-			held, list = append(held, p.source.Partition), append(list, p)
-		}
-	}
-	if len(held) == 0 {
+	now := time.Now()
+	list, held := t.those(func(p *Pipeline) bool { return p.unexplained(now) })
+	if len(list) == 0 {
 		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)

@@ -182,33 +182,26 @@ func (l *Link) all() []*topic {
 // ticker gives back the memory of partitions that cannot send, and reads the destination's limits again where they were found
 // to be others.
 func (l *Link) ticker(ctx context.Context) {
-	tick := time.NewTicker(tickEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			proofs := false
-			for _, t := range l.all() {
-				for _, p := range t.pipelines() {
-					if p.shed(now) || p.turned() {
-						l.rejoin(p)
-					} else if p.wantsProof() {
-						l.sink.Ready(p)
-						proofs = true
-					}
+	every(ctx, tickEvery, func(now time.Time) {
+		proofs := false
+		for _, t := range l.all() {
+			for _, p := range t.pipelines() {
+				if p.shed(now) || p.turned() {
+					l.rejoin(p)
+				} else if p.wantsProof() {
+					l.sink.Ready(p)
+					proofs = true
 				}
-				t.calm(now)
 			}
-			if proofs {
-				l.sink.Kick()
-			}
-			if l.limitsDue.Swap(false) {
-				l.refreshLimits(ctx, 0)
-			}
+			t.calm(now)
 		}
-	}
+		if proofs {
+			l.sink.Kick()
+		}
+		if l.limitsDue.Swap(false) {
+			l.refreshLimits(ctx, 0)
+		}
+	})
 }
 
 // wantsProof says that the next batch waits for a proof of ownership, which may be there by now.

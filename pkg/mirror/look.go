@@ -14,30 +14,28 @@ const (
 // looker asks for the source's ends where no fetch tells them: a partition that cannot send is not fetched, and its lag
 // must grow all the same. And it asks whose open transactions hold partitions back.
 func (l *Link) looker(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, t := range l.all() {
-				l.look(ctx, t)
-				l.askHeld(ctx, t)
-			}
+	every(ctx, lookEvery, func(time.Time) {
+		for _, t := range l.all() {
+			l.look(ctx, t)
+			l.askHeld(ctx, t)
+		}
+	})
+}
+
+// those returns the pipelines of the topic that want says yes to, and their partitions at the source.
+func (t *topic) those(want func(*Pipeline) bool) (list []*Pipeline, partitions []int32) {
+	for _, p := range t.pipelines() {
+		if want(p) {
+			list, partitions = append(list, p), append(partitions, p.source.Partition)
 		}
 	}
+	return list, partitions
 }
 
 func (l *Link) look(ctx context.Context, t *topic) {
-	var unseen []int32
-	var list []*Pipeline
-	for _, p := range t.pipelines() {
-		if p.unseen(time.Now()) {
-			unseen, list = append(unseen, p.source.Partition), append(list, p)
-		}
-	}
-	if len(unseen) == 0 {
+	now := time.Now()
+	list, unseen := t.those(func(p *Pipeline) bool { return p.unseen(now) })
+	if len(list) == 0 {
 		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)

@@ -6,7 +6,8 @@ import (
 )
 
 // Unit is what one member of a pool mirrors: a source topic, or every Of-th of its partitions where the topic is more than
-// one member should carry.
+// one member should carry. The planner has a type of its own that converts to this one: neither it nor the algorithm should
+// have to know the other, and only the planner cuts topics, which takes rules that nothing here rests on.
 type Unit struct {
 	Topic string
 	Part  int // 0 to Of-1

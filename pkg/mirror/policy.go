@@ -38,22 +38,15 @@ func (t *topic) notePolicy(policy Policy) {
 // the cleaner are noticed where it matters: what is counted after doubt must be dense. It reads the settings of topics that
 // do not run here too, so that they can be taken over at once.
 func (l *Link) watchPolicies(ctx context.Context) {
-	tick := time.NewTicker(policiesEvery)
-	defer tick.Stop()
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, policiesEvery, func(time.Time) {
 		err := l.followPolicies(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
 			l.log.Warn("topic settings of the source not read again", "err", err)
 		}
 		failing = err != nil
 		l.refreshLimits(ctx, limitsEvery)
-	}
+	})
 }
 
 func (l *Link) followPolicies(ctx context.Context) error {

@@ -24,20 +24,13 @@ type load struct {
 
 // reporter tells the ownership what the units cost.
 func (l *Link) reporter(ctx context.Context) {
-	tick := time.NewTicker(reportEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			var loads []Load
-			for _, t := range l.all() {
-				loads = append(loads, t.loads(now)...)
-			}
-			l.own.Report(loads)
+	every(ctx, reportEvery, func(now time.Time) {
+		var loads []Load
+		for _, t := range l.all() {
+			loads = append(loads, t.loads(now)...)
 		}
-	}
+		l.own.Report(loads)
+	})
 }
 
 func (t *topic) loads(now time.Time) []Load {

@@ -10,19 +10,11 @@ import (
 
 // saver saves the positions that moved, every second.
 func (l *Link) saver(ctx context.Context) {
-	tick := time.NewTicker(saveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			bounded, cancel := context.WithTimeout(ctx, saveTimeout)
-			err := l.save(bounded, saveIdleEvery)
-			cancel()
-			l.noteSave(ctx, err)
-		}
-	}
+	every(ctx, saveEvery, func(time.Time) {
+		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
+		defer cancel()
+		l.noteSave(ctx, l.save(bounded, saveIdleEvery))
+	})
 }
 
 func (l *Link) noteSave(ctx context.Context, err error) {

@@ -14,7 +14,9 @@ import (
 // MaxOf is the most parts that a topic is cut into.
 const MaxOf = 256
 
-// Unit is what has one owner: a source topic, or every Of-th of its partitions. All units of a topic have the same Of.
+// Unit is what has one owner: a source topic, or every Of-th of its partitions. All units of a topic have the same Of. It is
+// mirror.Unit with the rules of cutting: this package is pure and imports nothing of the program, so the pool converts one
+// into the other, which the compiler allows for as long as their fields are the same.
 type Unit struct {
 	Topic string
 	Part  int // 0 to Of-1
