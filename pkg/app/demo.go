@@ -218,8 +218,8 @@ func (d *demo) compare(ctx context.Context) error {
 	if !r.clean() {
 		return errors.Join(fmt.Errorf("home is not what was produced: lost %d, doubled %d, reordered %d, altered %d", r.Lost, r.Doubled, r.Reordered, r.Altered), d.screen.err)
 	}
-	d.screen.say("\nEvery record is at home once, in order, byte for byte. On to real brokers:")
-	d.screen.say("  mirror validate -c configs/edge.yaml\n  mirror run -c configs/edge.yaml\n  mirror status")
+	d.screen.say("\nEvery record is at home once, in order, byte for byte. On to real brokers, with a configuration such as that in the README:")
+	d.screen.say("  mirror validate -c mirror.yaml\n  mirror run -c mirror.yaml\n  mirror status")
 	return d.screen.err
 }
 

@@ -34,7 +34,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("Demo() = %v\n%s\n%s", err, out, log)
 	}
 	for _, want := range []string{"simulated brokers", "2000 records over 2s, seed 1", "region's brokers become unreachable for 500ms", "region's brokers are back",
-		"produced 2000  at home 2000", "lost 0  doubled 0  reordered 0  altered 0", "mirror validate -c configs/edge.yaml"} {
+		"produced 2000  at home 2000", "lost 0  doubled 0  reordered 0  altered 0", "mirror validate -c mirror.yaml"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
