@@ -374,7 +374,7 @@ type noEvents struct{}
 
 func (noEvents) Record(mirror.Event) {}
 
-func (s *memSink) TopicID(context.Context, string) (string, error) { return "", nil }
+func (s *memSink) Whose(context.Context, string) (mirror.Whose, error) { return mirror.Whose{}, nil }
 
 func (s *memSink) TimeBefore(context.Context, mirror.TopicPartition, int64) (time.Time, error) {
 	return time.Time{}, nil

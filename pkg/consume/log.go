@@ -34,11 +34,11 @@ func (g group) Log(ctx context.Context, tp mirror.TopicPartition, epoch int32) (
 
 func (g group) log(ctx context.Context, tp mirror.TopicPartition, epoch int32) (mirror.Log, error) {
 	log := mirror.Log{Epoch: -1, EpochEnd: -1}
-	id, err := g.cluster.TopicID(ctx, tp.Topic)
+	id, cluster, err := g.cluster.TopicID(ctx, tp.Topic)
 	if err != nil {
 		return log, err
 	}
-	log.TopicID = id.String()
+	log.Of = mirror.Whose{Cluster: cluster, TopicID: id.String()}
 	leader, _, ok := g.watcher.Leader(tp.Topic, tp.Partition)
 	if !ok {
 		return log, errors.New("it has no leader")

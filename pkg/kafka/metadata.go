@@ -56,17 +56,18 @@ func (c *Cluster) Metadata(ctx context.Context) (*Metadata, error) {
 	return c.metadata(ctx, "read metadata", nil)
 }
 
-// TopicID asks any broker for the id of one topic; zero where brokers have none. A topic that is not there is an error.
-func (c *Cluster) TopicID(ctx context.Context, topic string) (TopicID, error) {
+// TopicID asks any broker for the id of one topic, zero where brokers have none, and of the cluster that it is in, "" likewise.
+// A topic that is not there is an error.
+func (c *Cluster) TopicID(ctx context.Context, topic string) (id TopicID, cluster string, err error) {
 	md, err := c.metadata(ctx, "read metadata of topic "+topic, []string{topic})
 	if err != nil {
-		return TopicID{}, err
+		return TopicID{}, "", err
 	}
 	t, ok := md.Topics[topic]
 	if !ok {
-		return TopicID{}, fmt.Errorf("read metadata of topic %s: %w", topic, errNoAnswer)
+		return TopicID{}, "", fmt.Errorf("read metadata of topic %s: %w", topic, errNoAnswer)
 	}
-	return t.ID, t.Err
+	return t.ID, md.ClusterID, t.Err
 }
 
 // metadata asks for the given topics: nil means all, empty means none but the brokers.

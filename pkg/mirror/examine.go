@@ -16,7 +16,7 @@ const (
 
 // Log is what the leader of a source partition says of it.
 type Log struct {
-	TopicID  string // "" where brokers have no topic ids
+	Of       Whose
 	Start    int64
 	End      int64 // high watermark
 	Stable   int64 // last stable offset: how far committed records may be read
@@ -151,11 +151,11 @@ func (l *Link) find(ctx context.Context, p *Pipeline, s suspicion, dest int64) (
 func (l *Link) judge(ctx context.Context, p *Pipeline, s suspicion) (*ending, error) {
 	switch s.cause {
 	case CauseDestinationTruncated:
-		id, err := l.sink.TopicID(ctx, p.dest.Topic)
+		is, err := l.sink.Whose(ctx, p.dest.Topic)
 		if err != nil {
 			return nil, err
 		}
-		return p.destEnding(id), nil
+		return p.destEnding(is), nil
 	case "":
 		log, err := l.source.Log(ctx, p.source, s.epoch)
 		if err != nil {
@@ -170,13 +170,16 @@ func (l *Link) judge(ctx context.Context, p *Pipeline, s suspicion) (*ending, er
 func (p *Pipeline) sourceEnding(s suspicion, log Log) *ending {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := p.identity.SourceTopicID
+	id, is := p.identity.SourceTopicID, log.Of.TopicID
 	anew := ending{cause: CauseSourceRecreated, from: notKnown, to: notKnown, cut: notKnown, resume: logStart}
 	switch {
-	case id != "" && log.TopicID != "" && id != log.TopicID:
-		anew.why = recreatedText("source", p.source.Topic, id, log.TopicID)
+	case differ(p.identity.SourceCluster, log.Of.Cluster):
+		anew.cause, anew.why = CauseWrongCluster, wrongClusterText("source", p.identity.SourceCluster, log.Of.Cluster)
 		return &anew
-	case s.epoch >= 0 && log.EpochEnd < 0 && (id == "" || log.TopicID == ""): // where there are no ids
+	case differ(id, is):
+		anew.why = recreatedText("source", p.source.Topic, id, is)
+		return &anew
+	case s.epoch >= 0 && log.EpochEnd < 0 && (id == "" || is == ""): // where there are no ids
 		anew.why = fmt.Sprintf("source topic %s seems to have been made anew: it was read up to offset %d under leader epoch %d, which it does not know", p.source.Topic, s.next, s.epoch)
 		return &anew
 	case s.epoch >= 0 && log.EpochEnd >= log.Start && log.EpochEnd < s.next:
@@ -210,6 +213,10 @@ func (p *Pipeline) examined(s *suspicion, found *ending) {
 	default:
 		p.end(*found)
 	}
+}
+
+func wrongClusterText(side, was, is string) string {
+	return fmt.Sprintf("%s cluster id is %s, the identity of this partition was made with %s", side, is, was)
 }
 
 func recreatedText(side, topic, was, is string) string {

@@ -60,8 +60,9 @@ type fakeSource struct {
 	open      map[int32]OpenTransaction
 	openErr   error
 	openAsked int
-	cutAt     int64 // where the leader epoch asked for ends, 0: at end
-	unread    error // of Log
+	cutAt     int64  // where the leader epoch asked for ends, 0: at end
+	unread    error  // of Log
+	whose     *Whose // of Log, ahead of the catalogue; nil: as there
 }
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
@@ -119,7 +120,7 @@ func (s *fakeSource) Log(_ context.Context, tp TopicPartition, epoch int32) (Log
 	from, _, _ := s.Catalog()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	log := Log{TopicID: from.Topics[tp.Topic].ID, Start: s.start, End: s.end, Stable: s.end, Epoch: -1, EpochEnd: -1}
+	log := Log{Of: whose(s.whose, from, tp.Topic), Start: s.start, End: s.end, Stable: s.end, Epoch: -1, EpochEnd: -1}
 	if epoch >= 0 {
 		log.Epoch, log.EpochEnd = epoch, s.end
 		if s.cutAt > 0 {
@@ -188,6 +189,7 @@ type fakeSink struct {
 	onward   []Onward // of every topic
 	unseen   error    // of Onward
 	looks    int      // calls of Onward
+	whose    *Whose   // of Whose, ahead of the catalogue; nil: as there
 }
 
 func newFakeSink(topics map[string]TopicInfo) *fakeSink {
@@ -256,9 +258,16 @@ func (s *fakeSink) Onward(_ context.Context, topics map[string][]int32) (map[str
 	return found, s.unseen
 }
 
-func (s *fakeSink) TopicID(_ context.Context, topic string) (string, error) {
+func (s *fakeSink) Whose(_ context.Context, topic string) (Whose, error) {
 	to, _, _ := s.Catalog()
-	return to.Topics[topic].ID, nil
+	return whose(s.whose, to, topic), nil
+}
+
+func whose(ahead *Whose, c *Catalog, topic string) Whose {
+	if ahead != nil {
+		return *ahead
+	}
+	return Whose{c.Cluster, c.Topics[topic].ID}
 }
 
 func (s *fakeSink) TimeBefore(_ context.Context, _ TopicPartition, offset int64) (time.Time, error) {

@@ -11,7 +11,6 @@ type JoinPlan struct {
 	Need     protocol.Recovery // Resend: only that the destination still holds what was acknowledged
 	Count    bool              // fold the tail from Position on; else a calm scan is only a wait
 	Position protocol.Position
-	TopicID  string // the destination topic's id as of the identity, "" when unknown
 	// NotBefore is when the grace of a calm scan may begin: until then a former owner may send. The zero time is at once.
 	NotBefore time.Time
 	flight    uint64
@@ -33,7 +32,7 @@ func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
 		p.link.restart(p)
 		return JoinPlan{}, false
 	}
-	plan = JoinPlan{Need: p.need, Count: !p.uncounted, Position: p.position, TopicID: p.identity.DestTopicID, flight: p.flight}
+	plan = JoinPlan{Need: p.need, Count: !p.uncounted, Position: p.position, flight: p.flight}
 	if p.need == protocol.ScanCalm {
 		plan.NotBefore = p.quietAt()
 	}

@@ -289,6 +289,26 @@ func TestLinkHaltsWhatIsNotWhatItWas(t *testing.T) {
 		{"source ids unknown", with(func(id *protocol.Identity) { id.SourceTopicID = "" }), nil, ""},
 		{"source made anew while running", mine, func(r *rig) { r.source.set("clicks", TopicInfo{"z", 2}) }, CauseSourceRecreated},
 		{"destination made anew while running", mine, func(r *rig) { r.sink.set("eu.clicks", TopicInfo{"z", 2}) }, CauseDestinationRecreated},
+		{"source of another cluster, before the catalogue tells", mine, func(r *rig) {
+			r.source.whose = &Whose{"z", "z"}
+			_, _, generation, _ := r.pipeline(0).FetchFrom()
+			r.pipeline(0).OutOfRange(generation)
+		}, CauseWrongCluster},
+		{"source made anew, before the catalogue tells", mine, func(r *rig) {
+			r.source.whose = &Whose{"source-cluster", "z"}
+			_, _, generation, _ := r.pipeline(0).FetchFrom()
+			r.pipeline(0).OutOfRange(generation)
+		}, CauseSourceRecreated},
+		{"destination of another cluster, found by a lane", mine, func(r *rig) { r.pipeline(0).DestinationIs(Whose{"z", "z"}) }, CauseWrongCluster},
+		{"destination made anew, found by a lane", mine, func(r *rig) { r.pipeline(0).DestinationIs(Whose{"dest-cluster", "z"}) }, CauseDestinationRecreated},
+		{"destination of another cluster, found by its end", mine, func(r *rig) {
+			r.sink.whose = &Whose{"z", "z"}
+			r.pipeline(0).DestinationGone(0)
+		}, CauseWrongCluster},
+		{"destination made anew, found by its end", mine, func(r *rig) {
+			r.sink.whose = &Whose{"dest-cluster", "z"}
+			r.pipeline(0).DestinationGone(0)
+		}, CauseDestinationRecreated},
 		{"position of another tool", mine, nil, CausePositionLost},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -46,19 +46,31 @@ func (t *topic) check(from, to *Catalog) {
 
 // mismatch compares an identity with what the clusters are now. An id that was or is unknown proves nothing.
 func mismatch(id protocol.Identity, from, to *Catalog, name string) obstacle {
-	differ := func(was, is string) bool { return was != "" && is != "" && was != is }
+	dest := destMismatch(id, Whose{to.Cluster, to.Topics[id.DestTopic].ID})
 	switch {
 	case differ(id.SourceCluster, from.Cluster):
-		return obstacle{cause: CauseWrongCluster, why: fmt.Sprintf("source cluster id is %s, the identity of this partition was made with %s", from.Cluster, id.SourceCluster)}
-	case differ(id.DestCluster, to.Cluster):
-		return obstacle{CauseWrongCluster, fmt.Sprintf("destination cluster id is %s, the identity of this partition was made with %s", to.Cluster, id.DestCluster), true}
+		return obstacle{cause: CauseWrongCluster, why: wrongClusterText("source", id.SourceCluster, from.Cluster)}
+	case dest.cause == CauseWrongCluster:
+		return dest
 	case differ(id.SourceTopicID, from.Topics[name].ID):
 		return obstacle{cause: CauseSourceRecreated, why: recreatedText("source", name, id.SourceTopicID, from.Topics[name].ID)}
-	case differ(id.DestTopicID, to.Topics[id.DestTopic].ID):
-		return obstacle{CauseDestinationRecreated, recreatedText("destination", id.DestTopic, id.DestTopicID, to.Topics[id.DestTopic].ID), true}
+	}
+	return dest
+}
+
+// destMismatch compares an identity with what answers at the destination. Every topic of another cluster has another id:
+// the cluster is looked at first.
+func destMismatch(id protocol.Identity, is Whose) obstacle {
+	switch {
+	case differ(id.DestCluster, is.Cluster):
+		return obstacle{CauseWrongCluster, wrongClusterText("destination", id.DestCluster, is.Cluster), true}
+	case differ(id.DestTopicID, is.TopicID):
+		return obstacle{CauseDestinationRecreated, recreatedText("destination", id.DestTopic, id.DestTopicID, is.TopicID), true}
 	}
 	return obstacle{}
 }
+
+func differ(was, is string) bool { return was != "" && is != "" && was != is }
 
 // obstruct stops the partition for a reason that was found from outside about its identity id. What is added to an identity
 // meanwhile, a floor or a leader epoch, leaves the reason as it is.
@@ -83,11 +95,15 @@ func (p *Pipeline) destinationOf(o obstacle) ending {
 	return ending{cause: o.cause, why: o.why, dest: true, from: p.identity.Base.Source, to: p.position.Source, cut: notKnown, resume: notKnown}
 }
 
-// DestinationAnew tells that the destination topic has another id than the identity's.
-func (p *Pipeline) DestinationAnew(id string) {
+// DestinationIs tells what answers at the destination, and whether the partition may write there. It ends one that may not.
+func (p *Pipeline) DestinationIs(is Whose) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	p.end(p.destinationOf(obstacle{CauseDestinationRecreated, recreatedText("destination", p.dest.Topic, p.identity.DestTopicID, id), true}))
+	o := destMismatch(p.identity, is)
+	if o.cause != "" {
+		p.end(p.destinationOf(o))
+	}
+	return o.cause == ""
 }
 
 // DestinationGone tells that acknowledged records are not there any more: the destination's log ends, or went on, at
@@ -108,16 +124,16 @@ func (p *Pipeline) destGone(end int64) {
 	p.suspect(&suspicion{cause: CauseDestinationTruncated, why: why})
 }
 
-// destEnding is how a partition ends whose acknowledged records are gone, the destination topic's id being id.
-func (p *Pipeline) destEnding(id string) *ending {
+// destEnding is how a partition ends whose acknowledged records are gone where is answers.
+func (p *Pipeline) destEnding(is Whose) *ending {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ending == nil {
 		return nil
 	}
 	e := *p.ending
-	if was := p.identity.DestTopicID; was != "" && id != "" && was != id {
-		e.cause, e.why, e.from = CauseDestinationRecreated, recreatedText("destination", p.dest.Topic, was, id), p.identity.Base.Source
+	if o := destMismatch(p.identity, is); o.cause != "" {
+		e.cause, e.why, e.from = o.cause, o.why, p.identity.Base.Source
 	}
 	return &e
 }

@@ -65,6 +65,13 @@ type End struct {
 	Epoch  int32
 }
 
+// Whose says which topic of which cluster answers to a name, in one answer of that cluster: of a host that was set up anew
+// both ids are other ones. "" is unknown; brokers before 2.8 have no topic ids.
+type Whose struct {
+	Cluster string
+	TopicID string
+}
+
 // Sink is the destination cluster's side of a link, with the same rules as Source.
 type Sink interface {
 	Cataloguer
@@ -78,8 +85,8 @@ type Sink interface {
 	Limits(ctx context.Context, topics []string) (map[string]Limits, error)
 	// Ends asks the leaders; it waits out an election rather than answer with a watermark that may still rise (KIP-207).
 	Ends(ctx context.Context, topic string, partitions []int32) ([]End, error)
-	// TopicID asks for the topic's id, "" where brokers have none.
-	TopicID(ctx context.Context, topic string) (string, error)
+	// Whose asks which topic of which cluster answers to a name.
+	Whose(ctx context.Context, topic string) (Whose, error)
 	// TimeBefore returns the timestamp of the last record before an offset; zero when there is none.
 	TimeBefore(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// CreateTopic and GrowTopic return nil too when there is nothing left to do. -1 partitions or replicas are the

@@ -93,8 +93,8 @@ func (t *topic) catalogs(ctx context.Context, sourceID string) (from, to *Catalo
 			if _, exists := to.Topics[t.dest]; !exists {
 				return from, to, nil // it is made
 			}
-			now, err := l.sink.TopicID(ctx, t.dest)
-			if err != nil || now == known {
+			now, err := l.sink.Whose(ctx, t.dest)
+			if err != nil || now.TopicID == known {
 				return from, to, err
 			}
 		}

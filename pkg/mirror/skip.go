@@ -117,7 +117,7 @@ func (l *Link) place(ctx context.Context, tp TopicPartition, h halted, c Choice)
 	if err != nil {
 		return place{}, err
 	}
-	at := place{offset: c.Offset, epoch: -1, loss: h.loss, topicID: log.TopicID}
+	at := place{offset: c.Offset, epoch: -1, loss: h.loss, topicID: log.Of.TopicID}
 	switch c.Where {
 	case Beginning:
 		at.offset = log.Start

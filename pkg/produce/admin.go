@@ -33,13 +33,13 @@ type admin struct {
 	watcher *catalog.Watcher
 }
 
-// TopicID implements mirror.Sink.
-func (a admin) TopicID(ctx context.Context, topic string) (string, error) {
-	id, err := a.cluster.TopicID(ctx, topic)
+// Whose implements mirror.Sink.
+func (a admin) Whose(ctx context.Context, topic string) (mirror.Whose, error) {
+	id, cluster, err := a.cluster.TopicID(ctx, topic)
 	if err != nil {
-		return "", fmt.Errorf("ask %s for topic %s: %w", a.cluster.Name(), topic, err)
+		return mirror.Whose{}, fmt.Errorf("ask %s for topic %s: %w", a.cluster.Name(), topic, err)
 	}
-	return id.String(), nil
+	return mirror.Whose{Cluster: cluster, TopicID: id.String()}, nil
 }
 
 // TimeBefore implements mirror.Sink.

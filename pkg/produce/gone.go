@@ -7,18 +7,21 @@ import (
 
 	"tributary/pkg/batch"
 	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 )
 
 const codeOffsetOutOfRange = 1
 
-// recreated halts j when the destination topic is not the one that its identity was made for.
+// recreated ends j when the destination, whose topic has this id, is not the one that its identity was made for.
 func (l *lane) recreated(j *joiner, id kafka.TopicID) bool {
-	is := id.String()
-	if j.plan.TopicID == "" || is == "" || is == j.plan.TopicID {
+	is := mirror.Whose{TopicID: id.String()}
+	if known, _, _ := l.sink.Catalog(); known != nil { // as of the same answer that told the id, or of a later one
+		is.Cluster = known.Cluster
+	}
+	if j.e.p.DestinationIs(is) {
 		return false
 	}
-	j.e.p.DestinationAnew(is)
 	j.settle()
 	return true
 }
