@@ -10,10 +10,9 @@ import (
 )
 
 const (
-	// A member that has had no acknowledgement for a minute says so, and half a minute later, when it may not be a passing
-	// trouble, the next plan gives its topics to others.
-	givesUpAfter = 90 * time.Second
-	plansEvery   = 10 * time.Second
+	keepsFor     = 55 * time.Second // what passes within that moves nothing
+	givesUpAfter = time.Minute      // without an acknowledgement, as soon as another member gets on with both clusters
+	handsOverIn  = 10 * time.Second // to notice, say and plan that, to let go of the topics and to take them over
 )
 
 // A member of a pool that is cut off from ZooKeeper, from Kafka, from its peers or from everything is replaced, or not, as
@@ -24,8 +23,10 @@ func TestPoolCuts(t *testing.T) {
 	t.Run("peers", p.cutFromPeers)
 	t.Run("zookeeper", p.cutFromZooKeeper)
 	t.Run("everything", p.cutFromEverything)
-	if full() { // it takes two minutes
-		t.Run("kafka", p.cutFromKafka)
+	if full() { // it takes more than two minutes
+		sources := len(p.from.Nodes())
+		t.Run("destination", func(t *testing.T) { m := p.members[0]; p.cutFromKafka(t, m, m.ways[sources:]) })
+		t.Run("source", func(t *testing.T) { m := p.members[1]; p.cutFromKafka(t, m, m.ways[:sources]) })
 	}
 	p.finish(t)
 }
@@ -120,21 +121,21 @@ func (p *pool) cutFromEverything(t *testing.T) {
 	p.level(t)
 }
 
-// A member that reaches no broker of one cluster stays a member, and hands its topics over in time, as others reach it.
-func (p *pool) cutFromKafka(t *testing.T) {
+// A member that reaches no broker of one cluster stays a member. It keeps its topics for a minute, and then hands them over to
+// those that reach both.
+func (p *pool) cutFromKafka(t *testing.T, m *member, ways []*kafka.Proxy) {
 	p.calm(t)
-	m := p.members[0]
 	topics, at := p.of(t, m), time.Now()
 	was, err := p.tree.incarnation(t.Context(), m.name())
 	must(t, err)
-	end := cut(t, m.ways[len(p.from.Nodes()):], (*kafka.Proxy).BlackHole, swallowedAny)
-	must(t, pause(t.Context(), 3*p.session))
+	end := cut(t, ways, (*kafka.Proxy).BlackHole, swallowedAny)
+	must(t, pause(t.Context(), keepsFor-time.Since(at)))
 	if mine := p.of(t, m); !slices.Equal(mine, topics) {
-		t.Errorf("without the destination it owns %v at once, want %v", mine, topics)
+		t.Errorf("after %v it owns %v, want %v", keepsFor, mine, topics)
 	}
-	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, givesUpAfter+2*plansEvery+recoverWithin), givesUpAfter+2*plansEvery)
+	p.requireGaps(t, "first new record after the cut", p.awaitAfter(t, topics, at, givesUpAfter+handsOverIn+recoverWithin), givesUpAfter+handsOverIn)
 	if now, err := p.tree.incarnation(t.Context(), m.name()); err != nil || now != was {
-		t.Errorf("the member without the destination: got %q, %v, want %q still", now, err, was)
+		t.Errorf("the member that was cut off: got %q, %v, want %q still", now, err, was)
 	}
 	end()
 }

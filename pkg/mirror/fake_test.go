@@ -33,6 +33,12 @@ func (c *fakeCatalog) Catalog() (*Catalog, <-chan struct{}, error) {
 	return c.now, c.changed, c.err
 }
 
+func (c *fakeCatalog) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = err
+}
+
 func (c *fakeCatalog) set(topic string, info TopicInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,6 +69,7 @@ type fakeSource struct {
 	cutAt     int64  // where the leader epoch asked for ends, 0: at end
 	unread    error  // of Log
 	whose     *Whose // of Log, ahead of the catalogue; nil: as there
+	away      bool   // it tells no offsets
 }
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
@@ -106,6 +113,11 @@ func (s *fakeSource) OpenTransactions(context.Context, string, []int32) (map[int
 }
 
 func (s *fakeSource) Offsets(_ context.Context, _ string, partitions []int32, latest bool) ([]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return nil, errTest
+	}
 	out := make([]int64, len(partitions))
 	for i := range out {
 		out[i] = s.start

@@ -14,20 +14,15 @@ const (
 )
 
 // leave hands a tenant's unit over: nothing more is read or sent, what is in flight is answered, the positions are saved, and
-// the unit is released. It is done as soon as that is, and at the end of the drain time at the latest.
+// the unit is released. It is done as soon as that is, and at the end of the drain time at the latest, which is short for what
+// is stuck: then one of the clusters is not reached, and that is why it moves.
 func (tn *tenant) leave(ctx context.Context) {
 	t, l := tn.topic, tn.topic.link
 	list := tn.pipelines()
 	for _, p := range list {
 		p.close()
 	}
-	working, cancel := during(ctx, tn.life)
-	defer cancel()
-	until := time.Now().Add(l.cfg.Drain)
-	bounded, cancel := context.WithDeadline(working, until)
-	defer cancel()
-	drained := awaitDrained(bounded, list)
-	err := l.saveLast(working, until, list)
+	drained, err := tn.wrapUp(ctx, list)
 	if tn.life.Err() != nil { // lost meanwhile
 		tn.detach()
 		return
@@ -52,6 +47,27 @@ func (tn *tenant) leave(ctx context.Context) {
 	for _, p := range list {
 		l.source.Detach(p) // it may wait for a slow source, so that it is last
 	}
+}
+
+// wrapUp waits for what is in flight, and saves the positions.
+func (tn *tenant) wrapUp(ctx context.Context, list []*Pipeline) (drained bool, err error) {
+	l := tn.topic.link
+	working, cancel := during(ctx, tn.life)
+	defer cancel()
+	drain, stuck := l.cfg.Drain, tn.isStuck(time.Now())
+	if stuck {
+		drain = min(drain, stuckDrain)
+	}
+	until := time.Now().Add(drain)
+	bounded, cancel := context.WithDeadline(working, until)
+	defer cancel()
+	drained = awaitDrained(bounded, list)
+	saving := working
+	if stuck {
+		saving, cancel = context.WithTimeout(working, stuckDrain)
+		defer cancel()
+	}
+	return drained, l.saveLast(saving, until, list)
 }
 
 // awaitDrained waits until nothing of the pipelines is under way, and returns false when ctx ends before.

@@ -53,6 +53,14 @@ type Load struct {
 	Stuck          bool // nothing was acknowledged for a minute though there is something to send
 }
 
+// Report is what a process tells the others.
+type Report struct {
+	Loads []Load // of what it mirrors
+	// Able says that it could mirror what others have no success with: for a while now both clusters have answered it, and of
+	// what it has to send something is acknowledged.
+	Able bool
+}
+
 // Ownership says what of a link this process mirrors. All methods are safe for concurrent use and none blocks; changes take
 // effect in time.
 type Ownership interface {
@@ -70,8 +78,8 @@ type Ownership interface {
 	Release(t Tenure, drained bool)
 	// Settle says that nothing of any predecessor can arrive any more.
 	Settle(t Tenure)
-	// Report says what the units cost that this process mirrors.
-	Report(loads []Load)
+	// Report says how this process gets on.
+	Report(r Report)
 }
 
 // Alone is the Ownership of a process that mirrors everything by itself, for as long as it runs. Its zero value is ready.
@@ -98,4 +106,4 @@ func (Alone) Release(Tenure, bool) {}
 func (Alone) Settle(Tenure) {}
 
 // Report implements Ownership.
-func (Alone) Report([]Load) {}
+func (Alone) Report(Report) {}

@@ -26,7 +26,7 @@ type fakeOwnership struct {
 	invalid  map[Unit]int64 // terms up to it
 	released []released
 	settled  []Tenure
-	loads    []Load
+	report   Report
 }
 
 type released struct {
@@ -83,10 +83,10 @@ func (o *fakeOwnership) Settle(t Tenure) {
 	o.settled = append(o.settled, t)
 }
 
-func (o *fakeOwnership) Report(loads []Load) {
+func (o *fakeOwnership) Report(r Report) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.loads = loads
+	o.report = r
 }
 
 func (o *fakeOwnership) given() []released {
@@ -110,10 +110,16 @@ func (o *fakeOwnership) offers() map[string]int {
 func (o *fakeOwnership) load() Load {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.loads) != 1 {
+	if len(o.report.Loads) != 1 {
 		return Load{}
 	}
-	return o.loads[0]
+	return o.report.Loads[0]
+}
+
+func (o *fakeOwnership) able() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.report.Able
 }
 
 // whole is a tenure of all of a topic.

@@ -2,14 +2,15 @@ package mirror
 
 import (
 	"context"
+	"maps"
 	"math"
 	"time"
 )
 
 const (
-	reportEvery = 10 * time.Second
-	loadMemory  = time.Minute // over which the bytes per second of a unit are averaged
-	stuckAfter  = time.Minute
+	watchEvery  = time.Second      // what makes a difference is told within that
+	reportEvery = 10 * time.Second // also where nothing changed
+	loadMemory  = time.Minute      // over which the bytes per second of a unit are averaged
 )
 
 // load follows what a unit costs.
@@ -18,63 +19,79 @@ type load struct {
 	at    time.Time // zero before the first look
 	rate  float64   // bytes per second
 	known bool      // rate is
-	moved int64     // records acknowledged when that was seen to change last, or while there was nothing to do
-	since time.Time // of moved
 }
 
-// reporter tells the ownership what the units cost.
-func (l *Link) reporter(ctx context.Context) {
-	every(ctx, reportEvery, func(now time.Time) {
-		var loads []Load
-		for _, t := range l.all() {
-			loads = append(loads, t.loads(now)...)
-		}
-		l.own.Report(loads)
-	})
-}
-
-func (t *topic) loads(now time.Time) []Load {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var loads []Load
-	for _, tn := range t.tenants {
-		if tn.released {
-			continue
-		}
-		var bytes, records int64
-		waits := tn.problem != "" // it cannot be started, which another may be able to
-		for _, p := range tn.list {
-			b, r, w := p.progress(now)
-			bytes, records, waits = bytes+b, records+r, waits || w
-		}
-		tn.load.see(bytes, records, waits, now)
-		loads = append(loads, Load{tn.Unit, tn.load.rate, now.Sub(tn.load.since) >= stuckAfter})
-	}
-	return loads
-}
-
-// see takes in how much is acknowledged by now, and whether more waits.
-func (a *load) see(bytes, records int64, waits bool, now time.Time) {
-	if elapsed := now.Sub(a.at).Seconds(); !a.at.IsZero() && elapsed > 0 {
-		rate := float64(bytes-a.bytes) / elapsed
+// see takes in how much is acknowledged by now.
+func (a *load) see(bytes int64, now time.Time) {
+	elapsed := now.Sub(a.at)
+	switch {
+	case a.at.IsZero():
+	case elapsed < reportEvery:
+		return
+	default:
+		rate := float64(bytes-a.bytes) / elapsed.Seconds()
 		if !a.known {
 			a.rate, a.known = rate, true
 		}
-		a.rate += (rate - a.rate) * (1 - math.Exp(-elapsed/loadMemory.Seconds()))
+		a.rate += (rate - a.rate) * (1 - math.Exp(-elapsed.Seconds()/loadMemory.Seconds()))
 	}
 	a.bytes, a.at = bytes, now
-	if records != a.moved || !waits || a.since.IsZero() {
-		a.moved, a.since = records, now
-	}
 }
 
-// progress returns what was acknowledged, and whether there is something to be done that another owner might be able to do.
-// What is halted or looped waits for an operator, and what waits for a former owner's end would only wait again. A source that
-// is not seen for long may have anything.
-func (p *Pipeline) progress(now time.Time) (bytes, records int64, waits bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	unseen := p.sourceTrouble != "" && now.Sub(p.sourceSeen) > stuckAfter
-	waits = p.active() && p.loop == "" && !p.waitsForQuiet(now) && (unseen || p.position.Source < p.sourceEnd)
-	return p.counters.BytesAcked, p.counters.RecordsAcked, waits
+// reporter tells the ownership what the units cost, and at once which of them begin or cease to be stuck.
+func (l *Link) reporter(ctx context.Context) {
+	var (
+		due  time.Time
+		told Report
+		f    fitness
+	)
+	every(ctx, watchEvery, func(now time.Time) {
+		r := l.watch(&f, now)
+		if now.Before(due) && r.Able == told.Able && maps.Equal(r.stuck(), told.stuck()) {
+			return
+		}
+		due, told = now.Add(reportEvery), r
+		l.own.Report(r)
+	})
+}
+
+// watch looks at all units.
+func (l *Link) watch(f *fitness, now time.Time) Report {
+	var r Report
+	var newest time.Time // acknowledgement
+	var longest time.Duration
+	for _, t := range l.all() {
+		t.mu.Lock()
+		for _, tn := range t.tenants {
+			if tn.released {
+				continue
+			}
+			at := tn.pace(now)
+			tn.load.see(at.bytes, now)
+			tn.progress.see(at, now)
+			r.Loads = append(r.Loads, Load{tn.Unit, tn.load.rate, tn.progress.stuck(now)})
+			newest, longest = latest(newest, tn.progress.moved), max(longest, tn.progress.stalled(now))
+		}
+		t.mu.Unlock()
+	}
+	r.Able = f.see(l.reaches() && (longest < doubtAfter || now.Sub(newest) < doubtAfter), now)
+	return r
+}
+
+// reaches says whether both clusters answer.
+func (l *Link) reaches() bool {
+	from, _, fromErr := l.source.Catalog()
+	to, _, toErr := l.sink.Catalog()
+	return from != nil && to != nil && fromErr == nil && toErr == nil
+}
+
+// stuck are the units of a report that are.
+func (r Report) stuck() map[Unit]bool {
+	stuck := map[Unit]bool{}
+	for _, load := range r.Loads {
+		if load.Stuck {
+			stuck[load.Unit] = true
+		}
+	}
+	return stuck
 }

@@ -24,6 +24,7 @@ type tenant struct {
 	released bool
 	settled  bool
 	load     load
+	progress progress
 }
 
 func newTenant(ctx context.Context, t *topic, tenure Tenure) *tenant {

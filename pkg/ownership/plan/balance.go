@@ -30,7 +30,7 @@ func (r *round) balance() {
 		l.start = startOffHot
 	}
 	for i, m := range r.members {
-		l.bins[i] = bin{capacity: m.capacity, takes: !m.Draining && !m.damped && !m.shunned}
+		l.bins[i] = bin{capacity: m.capacity, takes: m.Able && !m.Draining && !m.damped && !r.shunned(i)}
 		if m.Draining {
 			l.bins[i].capacity = 0
 		}

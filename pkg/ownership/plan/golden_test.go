@@ -87,7 +87,7 @@ func (s scenario) do(words []string) []string {
 		}
 	case "join":
 		s.next++
-		s.in.Members = append(s.in.Members, Member{Name: fmt.Sprintf("%s#%d", rest[0], s.next), Instance: rest[0], Zone: rest[1], Capacity: 1})
+		s.in.Members = append(s.in.Members, Member{Name: fmt.Sprintf("%s#%d", rest[0], s.next), Instance: rest[0], Zone: rest[1], Capacity: 1, Able: true})
 	case "die":
 		s.die(s.alive(rest[0]).Name)
 	case "drain", "undrain":
@@ -96,14 +96,20 @@ func (s scenario) do(words []string) []string {
 		s.in.Pins[rest[0]] = rest[1]
 	case "unpin":
 		delete(s.in.Pins, rest[0])
-	case "stop": // all that it has makes no progress
-		m := s.alive(rest[0])
-		m.Stuck = map[Unit]bool{}
-		for u, seat := range s.in.Current.Seats {
-			m.Stuck[u] = seat.Owner == m.Name
+	case "doubt": // nothing of what they have was acknowledged lately
+		for _, instance := range rest {
+			s.alive(instance).Able = false
+		}
+	case "stop": // nor was in a minute
+		for _, instance := range rest {
+			m := s.alive(instance)
+			m.Able, m.Stuck = false, s.ownedBy(m.Name)
 		}
 	case "go":
-		s.alive(rest[0]).Stuck = nil
+		for _, instance := range rest {
+			m := s.alive(instance)
+			m.Able, m.Stuck = true, nil
+		}
 	case "wait":
 		d, err := time.ParseDuration(rest[0])
 		if err != nil {

@@ -23,7 +23,7 @@ type member struct {
 	capacity float64
 	load     float64 // of what it owns
 	damped   bool
-	shunned  bool // it gets no unit that another can take
+	sick     bool // hardly anything of it makes progress
 }
 
 // What speaks against giving a unit to a member: the sum of these, or never.
@@ -43,7 +43,7 @@ func (r *round) reluctance(m int, u Unit) int {
 	if r.members[m].damped {
 		against += againstDamped
 	}
-	if r.members[m].shunned || r.shunnedBy(m, u) {
+	if r.shunned(m) || r.shunnedBy(m, u) {
 		against += againstShunned
 	}
 	return against

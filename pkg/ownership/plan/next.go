@@ -18,7 +18,7 @@ import (
 //   - A standby is in another zone than the owner if there is another, and those of one member's units are spread so that
 //     its death leaves the others even.
 //   - A member that came several times lately gets nothing that another member can take, until it has stayed for a while.
-//   - What makes no progress moves to a member that does, and does not come back for a while.
+//   - What makes no progress moves at once to a member that does, if there is one, and does not come back for a while.
 //   - A topic of more than a third of a member's share is cut into parts, if it has several partitions.
 func Next(in Input) Plan {
 	r := newRound(in)
@@ -46,7 +46,7 @@ type round struct {
 	index    map[string]int
 	units    []unit // by topic and part
 	arrivals map[string]Arrival
-	shuns    []Shun
+	shuns    map[shunKey]time.Time // until when
 	cuts     map[string]time.Time
 	fair     float64 // bytes per second of an even share
 	calm     bool    // no owner is gone or leaves
@@ -194,7 +194,7 @@ func (r *round) lightest(u *unit, against func(member int) int, load func(member
 
 // plan returns what was decided.
 func (r *round) plan() Plan {
-	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.shuns, Cuts: r.cuts,
+	p := Plan{Seats: make(map[Unit]Seat, len(r.units)), Partitions: map[string]int{}, Arrivals: r.arrivals, Shuns: r.remembered(), Cuts: r.cuts,
 		Unrest: r.unrest, Balanced: r.balanced}
 	for _, u := range r.units {
 		p.Seats[u.Unit] = Seat{r.name(u.owner), r.name(u.standby)}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"testing"
 	"time"
 )
@@ -204,83 +203,6 @@ func TestNotCut(t *testing.T) {
 	}
 }
 
-func TestStuckMovesAndStaysAway(t *testing.T) {
-	w := small(t)
-	sick := w.byInstance("m1")
-	had := w.owned(sick.Name)
-	stop := func(m *Member) {
-		m.Stuck = map[Unit]bool{}
-		for u, s := range w.in.Current.Seats {
-			if m.Stuck[u] = s.Owner == m.Name; m.Stuck[u] {
-				w.in.Load[u] = 0
-			}
-		}
-	}
-	stop(sick)
-	for range 3 {
-		if moved := w.round(); moved != 0 {
-			t.Fatalf("%d units moved before it was clear that others go on", moved)
-		}
-	}
-	if moved := w.round(); moved != had {
-		t.Fatalf("%d of %d units moved", moved, had)
-	}
-	sick.Stuck = nil
-	for range 50 {
-		if w.round(); w.owned(sick.Name) != 0 {
-			t.Fatalf("%d units are back", w.owned(sick.Name))
-		}
-	}
-	if w.in.Now = w.in.Now.Add(3 * time.Minute); len(w.settle()) == 0 || w.owned(sick.Name) == 0 {
-		t.Error("nothing comes back after ten minutes")
-	}
-}
-
-// While a cluster is away nobody makes progress, and nothing moves.
-func TestOutageMovesNothing(t *testing.T) {
-	w := small(t)
-	for i := range 30 {
-		for j := range w.in.Members {
-			if m := &w.in.Members[j]; i >= j { // they say so ten seconds after each other
-				m.Stuck = map[Unit]bool{}
-				for u, s := range w.in.Current.Seats {
-					m.Stuck[u] = s.Owner == m.Name
-				}
-			}
-		}
-		if moved := w.round(); moved != 0 {
-			t.Fatalf("round %d moved %d units", i, moved)
-		}
-	}
-	for i := range w.in.Members {
-		w.in.Members[i].Stuck = nil
-	}
-	if moves := w.settle(); len(moves) != 0 || len(w.in.Current.Shuns) != 0 {
-		t.Errorf("afterwards %v moved, %v is remembered", moves, w.in.Current.Shuns)
-	}
-}
-
-// One topic that is stuck at one member moves away, alone, and not back; where everybody has failed, it stays.
-func TestStuckTopicTriesEverybodyOnce(t *testing.T) {
-	w := small(t)
-	u := Unit{"t04", 0, 1}
-	var had []string
-	for range 60 {
-		owner := w.in.Current.Seats[u].Owner
-		for i := range w.in.Members {
-			w.in.Members[i].Stuck = map[Unit]bool{u: w.in.Members[i].Name == owner}
-		}
-		w.round()
-		if now := w.in.Current.Seats[u].Owner; now != owner {
-			had = append(had, owner)
-		}
-	}
-	slices.Sort(had)
-	if len(had) != 2 || len(slices.Compact(had)) != 2 {
-		t.Errorf("it moved away from %v, want two of three, once", had)
-	}
-}
-
 func TestIdleTopicsSpreadByNumber(t *testing.T) {
 	w := newWorld(t, 1)
 	w.joinMany(4, 2)
@@ -320,7 +242,7 @@ func TestDamagedInput(t *testing.T) {
 	w.in.Current.Seats[Unit{"t05", 1, 4}] = Seat{"x", "y"}
 	w.in.Current.Seats[Unit{"t06", 0, 1}] = Seat{}
 	w.in.Current.Arrivals = map[string]Arrival{w.in.Members[0].Name: {"m0", w.in.Now.Add(100 * time.Hour)}, "gone": {"m0", w.in.Now.Add(time.Hour)}}
-	w.in.Current.Shuns = []Shun{{Member: w.in.Members[0].Name, Since: w.in.Now.Add(time.Hour), Until: w.in.Now.Add(1000 * time.Hour)}}
+	w.in.Current.Shuns = []Shun{{Member: w.in.Members[0].Name, Until: w.in.Now.Add(1000 * time.Hour)}}
 	p := Next(w.in)
 	delete(w.in.Topics, "none") // its number of partitions is made up
 	delete(p.Seats, Unit{"none", 0, 1})

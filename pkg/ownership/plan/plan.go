@@ -57,8 +57,11 @@ type Member struct {
 	Zone     string  // may be empty
 	Capacity float64 // share of the load beside the others', commonly 1; what is not positive and finite counts as 1
 	Draining bool    // everything is to leave it
-	// Stuck are its units with which it makes no progress though there is something to mirror.
+	// Stuck are its units with which it has made no progress for long enough, though there is something to mirror: they move
+	// to a member that is able.
 	Stuck map[Unit]bool
+	// Able says that it gets on with both clusters, as far as it can tell. While no other member is, what is stuck stays.
+	Able bool
 }
 
 // Seat says who mirrors a unit, by the names of members. Owner is empty in no plan of Next; Standby is where there is
@@ -87,12 +90,11 @@ type Arrival struct {
 	At       time.Time
 }
 
-// Shun says that a member makes no progress with a unit. Once the unit has moved away, it does not come back for a while.
+// Shun says that a unit moved away from a member that made no progress with it, and does not come back for a while.
 type Shun struct {
 	Member string
-	Unit   Unit      // the zero Unit: the member makes hardly any progress at all, and gets no unit whatever
-	Since  time.Time // when that was planned with first
-	Until  time.Time // zero as long as the member still has what it makes no progress with
+	Unit   Unit // the zero Unit: the member made hardly any progress at all, and gets no unit whatever
+	Until  time.Time
 }
 
 // Compare orders shuns by member and unit.
@@ -105,7 +107,7 @@ func (p Plan) Equal(q Plan) bool {
 	return p.Unrest.Equal(q.Unrest) && p.Balanced.Equal(q.Balanced) && maps.Equal(p.Seats, q.Seats) && maps.Equal(p.Partitions, q.Partitions) && maps.EqualFunc(p.Cuts, q.Cuts, time.Time.Equal) &&
 		maps.EqualFunc(p.Arrivals, q.Arrivals, func(a, b Arrival) bool { return a.Instance == b.Instance && a.At.Equal(b.At) }) &&
 		slices.EqualFunc(p.Shuns, q.Shuns, func(a, b Shun) bool {
-			return a.Member == b.Member && a.Unit == b.Unit && a.Since.Equal(b.Since) && a.Until.Equal(b.Until)
+			return a.Member == b.Member && a.Unit == b.Unit && a.Until.Equal(b.Until)
 		})
 }
 

@@ -38,7 +38,7 @@ func TestAnythingAtAll(t *testing.T) {
 			w.round()
 		}
 		for i := range w.in.Members {
-			w.in.Members[i].Stuck = nil
+			w.in.Members[i].Stuck, w.in.Members[i].Able = nil, true
 		}
 		w.in.Now = w.in.Now.Add(time.Hour)
 		w.settle()
@@ -96,10 +96,11 @@ func (w *world) happen() {
 
 // stick makes a member stop on some of its units, or go on.
 func (w *world) stick(m *Member, r *rand.Rand) {
-	m.Stuck = map[Unit]bool{}
+	m.Stuck, m.Able = map[Unit]bool{}, true
 	if r.IntN(2) == 0 {
 		return
 	}
+	m.Able = r.IntN(2) == 0
 	for _, u := range slices.SortedFunc(maps.Keys(w.in.Current.Seats), Unit.Compare) {
 		if w.in.Current.Seats[u].Owner == m.Name && r.IntN(3) > 0 {
 			m.Stuck[u] = true

@@ -13,6 +13,8 @@ const (
 	hotterShare = 2
 	coldShare   = 24
 
+	cutAfter = 30 * time.Second // a topic is cut otherwise when it has had to be for so long
+
 	// minHotRate is the bytes per second below which a topic is never cut: a member carries hundreds of times as much, and
 	// every cut costs a hand-over.
 	minHotRate = 64 << 10
@@ -51,7 +53,7 @@ func (r *round) persists(topic string, isNew bool) bool {
 	if !ok || since.After(r.now) {
 		since = r.now
 	}
-	if isNew || r.now.Sub(since) >= patience {
+	if isNew || r.now.Sub(since) >= cutAfter {
 		return true
 	}
 	if len(r.cuts) < maxCuts {

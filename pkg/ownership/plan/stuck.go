@@ -1,37 +1,43 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
 
 const (
-	// What is amiss is acted upon when it was so for patience. After an outage of a cluster all members say that they make
-	// no progress, but not in the same second.
-	patience = 30 * time.Second
 	shunTime = 10 * time.Minute
 	maxShuns = 100 // of single units
 )
 
+// shunKey is a member, and the unit that it is not to get: the zero Unit for all of them.
+type shunKey struct {
+	member int
+	unit   Unit
+}
+
 // progress is how a member gets on with what it owns.
 type progress struct {
-	stuck  []Unit // in order
-	active int    // units with load that are not stuck
+	stuck  int
+	active int  // units with load that are not stuck
+	able   bool // the member is
 }
 
 // sick says that hardly anything of a member makes progress: it is the member, not the topics.
-func (p progress) sick() bool { return len(p.stuck) > p.active }
+func (p progress) sick() bool { return p.stuck > p.active || p.stuck > 0 && !p.able }
 
 func (r *round) progress(known rates) []progress {
 	all := make([]progress, len(r.members))
+	for i, m := range r.members {
+		all[i].able = m.Able
+	}
 	for _, u := range r.units {
 		if u.owner == nobody {
 			continue
 		}
 		switch p := &all[u.owner]; {
 		case r.members[u.owner].Stuck[u.Unit]:
-			p.stuck = append(p.stuck, u.Unit)
+			p.stuck++
 		case known.exact[u.Unit] > 0:
 			p.active++
 		}
@@ -41,80 +47,77 @@ func (r *round) progress(known rates) []progress {
 
 // suspect renews what is remembered of members without progress.
 func (r *round) suspect(known rates) {
-	was := map[string]map[Unit]Shun{}
+	r.shuns = map[shunKey]time.Time{}
+	all := r.progress(known)
 	for _, s := range r.in.Current.Shuns {
-		if was[s.Member] == nil {
-			was[s.Member] = map[Unit]Shun{}
+		i := r.find(s.Member)
+		if i == nobody || !r.now.Before(s.Until) || s.Until.Sub(r.now) > shunTime {
+			continue
 		}
-		was[s.Member][s.Unit] = s
+		if recovered := s.Unit == (Unit{}) && all[i].able && all[i].active > 0 && !all[i].sick(); !recovered {
+			r.shuns[shunKey{i, s.Unit}] = s.Until
+		}
 	}
-	for i, p := range r.progress(known) {
-		m := &r.members[i]
-		before := was[m.Name]
-		now := map[Unit]Shun{}
-		for u, s := range before { // moved away, and not back for a while
-			recovered := u == (Unit{}) && p.active > 0 && !p.sick()
-			if r.now.Before(s.Until) && s.Until.Sub(r.now) <= shunTime && !recovered {
-				now[u] = s
-			}
-		}
-		remember := p.stuck
-		if p.sick() {
-			remember = []Unit{{}}
-		}
-		for _, u := range remember {
-			if _, ok := now[u]; ok {
-				continue
-			}
-			s, ok := before[u]
-			if !ok || s.Since.After(r.now) || !s.Until.IsZero() {
-				s = Shun{Member: m.Name, Unit: u, Since: r.now}
-			}
-			now[u] = s
-		}
-		m.shunned = !now[Unit{}].Until.IsZero() || p.sick()
-		r.shuns = append(r.shuns, slices.SortedFunc(maps.Values(now), Shun.Compare)...)
+	for i, p := range all {
+		r.members[i].sick = p.sick()
 	}
-	r.shuns = r.shuns[:min(len(r.shuns), maxShuns+len(r.members))]
 }
 
 // shunnedBy says that a unit moved away from a member not long ago, since it made no progress there.
 func (r *round) shunnedBy(m int, u Unit) bool {
-	i, ok := r.shunOf(m, u)
-	return ok && !r.shuns[i].Until.IsZero()
+	_, ok := r.shuns[shunKey{m, u}]
+	return ok
 }
 
-// shunOf finds what is remembered of a member and a unit.
-func (r *round) shunOf(m int, u Unit) (int, bool) {
-	return slices.BinarySearchFunc(r.shuns, Shun{Member: r.members[m].Name, Unit: u}, Shun.Compare)
+// shunned says that a member gets no unit that another can take.
+func (r *round) shunned(m int) bool { return r.members[m].sick || r.shunnedBy(m, Unit{}) }
+
+// remembered lists the shuns for the plan.
+func (r *round) remembered() []Shun {
+	var list []Shun
+	singles := 0
+	for key, until := range r.shuns {
+		list = append(list, Shun{r.members[key.member].Name, key.unit, until})
+	}
+	slices.SortFunc(list, Shun.Compare)
+	return slices.DeleteFunc(list, func(s Shun) bool {
+		if s.Unit != (Unit{}) {
+			singles++
+		}
+		return singles > maxShuns && s.Unit != (Unit{})
+	})
 }
 
-// rescue moves what makes no progress to where it may, if there is such a member: to the standby, or wherever place finds
-// room.
+// rescue moves what makes no progress to a member that does: to the standby, or to the one with the least load. Who says that
+// something is stuck has waited already; and a member that is able has been so for a while. So nothing moves when a cluster
+// is away, which nobody gets on with, nor when it comes back and one of them is the first to notice.
 func (r *round) rescue() {
+	var stuck []*unit
 	for i := range r.units {
-		u := &r.units[i]
-		if u.owner == nobody || u.pinned || !r.members[u.owner].Stuck[u.Unit] {
+		if u := &r.units[i]; u.owner != nobody && !u.pinned && r.members[u.owner].Stuck[u.Unit] {
+			stuck = append(stuck, u)
+		}
+	}
+	slices.SortStableFunc(stuck, heavier)
+	for _, u := range stuck {
+		against := func(m int) int {
+			if m == u.owner || !r.members[m].Able || r.members[m].Stuck[u.Unit] || r.reluctance(m, u.Unit) > 0 {
+				return never
+			}
+			return 0
+		}
+		to := u.standby
+		if to == nobody || against(to) == never {
+			to = r.lightest(u, against, func(m int) float64 { return r.members[m].load })
+		}
+		if to == nobody {
 			continue
 		}
-		shun, ok := r.shunOf(u.owner, u.Unit)
-		if !ok {
-			shun, ok = r.shunOf(u.owner, Unit{})
+		key := shunKey{u.owner, u.Unit}
+		if r.members[u.owner].sick {
+			key.unit = Unit{}
 		}
-		if !ok || r.now.Sub(r.shuns[shun].Since) < patience {
-			continue
-		}
-		healthy := func(m int) bool {
-			return m != nobody && m != u.owner && r.reluctance(m, u.Unit) == 0 && !r.members[m].Stuck[u.Unit]
-		}
-		if !slices.ContainsFunc(slices.Collect(maps.Values(r.index)), healthy) {
-			continue
-		}
-		r.shuns[shun].Until = r.now.Add(shunTime)
-		to := nobody
-		if healthy(u.standby) {
-			to = u.standby
-		}
+		r.shuns[key] = r.now.Add(shunTime)
 		r.give(u, to)
 	}
 }

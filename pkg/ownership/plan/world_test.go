@@ -34,7 +34,7 @@ func (w *world) fatalf(format string, args ...any) {
 func (w *world) join(instance, zone string, capacity float64) string {
 	w.next++
 	name := fmt.Sprintf("%s-%08x-%010d", instance, w.rand.Uint32(), w.next)
-	w.in.Members = append(w.in.Members, Member{Name: name, Instance: instance, Zone: zone, Capacity: capacity, Stuck: map[Unit]bool{}})
+	w.in.Members = append(w.in.Members, Member{Name: name, Instance: instance, Zone: zone, Capacity: capacity, Stuck: map[Unit]bool{}, Able: true})
 	return name
 }
 
@@ -233,4 +233,15 @@ func (w *world) owned(member string) int {
 		}
 	}
 	return n
+}
+
+// ownedBy returns what a member has.
+func (w *world) ownedBy(member string) map[Unit]bool {
+	owned := map[Unit]bool{}
+	for u, s := range w.in.Current.Seats {
+		if s.Owner == member {
+			owned[u] = true
+		}
+	}
+	return owned
 }

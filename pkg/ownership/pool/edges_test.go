@@ -125,23 +125,6 @@ func TestLeaderWithoutTheSource(t *testing.T) {
 	})
 }
 
-// A member that has lost its Kafka clusters hands its units over, as soon as it says that they are stuck.
-func TestStuckUnitsMove(t *testing.T) {
-	within(t, 12, func(t *testing.T, r *region) {
-		a, _, _ := trio(r)
-		r.pass(2 * time.Minute)
-		var loads []mirror.Load
-		for _, u := range a.tenures() {
-			loads = append(loads, mirror.Load{Unit: u.Unit, BytesPerSecond: 1, Stuck: true})
-		}
-		begun := time.Now()
-		a.Report(loads)
-		r.until("it has handed them over", 45*time.Second, func() bool { return len(a.tenures()) == 0 })
-		t.Logf("took %v", time.Since(begun))
-		r.await(time.Second)
-	})
-}
-
 func TestValidAllocatesNothing(t *testing.T) {
 	within(t, 1, func(t *testing.T, r *region) {
 		a := r.start("a")

@@ -74,6 +74,7 @@ func (r *region) start(instance string) *actor {
 	a.client = c
 	r.actors = append(r.actors, a)
 	p.Offer(r.topics)
+	p.Report(mirror.Report{Able: true})
 	go func() { a.ended <- p.Run(ctx) }()
 	go a.link(ctx)
 	return a

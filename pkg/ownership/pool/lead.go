@@ -19,7 +19,6 @@ type lead struct {
 	writing bool
 	failed  int
 	load    map[plan.Unit]float64 // smoothed
-	stuck   map[string]map[plan.Unit]bool
 	sampled time.Time
 }
 
@@ -148,14 +147,14 @@ func (m *member) offers() map[string]int {
 func (m *member) planMembers() []plan.Member {
 	var all []plan.Member
 	for name := range m.life.members.entries {
-		sees := m.life.plan.names[name] || name == m.life.self && m.offered != nil
-		if e := m.life.reports.entries[name]; e != nil && !sees {
-			r, _ := e.content.(znode.Report)
-			sees = len(r.Topics) > 0
+		var r znode.Report
+		if e := m.life.reports.entries[name]; e != nil {
+			r, _ = e.content.(znode.Report)
 		}
+		sees := m.life.plan.names[name] || name == m.life.self && m.offered != nil || len(r.Topics) > 0
 		if content, ok := m.memberOf(name); ok && sees {
 			all = append(all, plan.Member{Name: name, Instance: content.Instance, Zone: content.Zone, Capacity: content.Capacity,
-				Draining: content.Draining, Stuck: m.life.lead.stuck[name]})
+				Draining: content.Draining, Stuck: stuckOf(r.Loads), Able: r.Able})
 		}
 	}
 	return all
@@ -177,7 +176,6 @@ func (m *member) sample() {
 	if l.load == nil {
 		l.load = map[plan.Unit]float64{}
 	}
-	l.stuck = map[string]map[plan.Unit]bool{}
 	late := time.Since(l.sampled) >= planEvery*9/10
 	if late {
 		l.sampled = time.Now()
@@ -193,12 +191,6 @@ func (m *member) sample() {
 				l.load[u] = load.BytesPerSecond
 			} else if late {
 				l.load[u] = was + loadShare*(load.BytesPerSecond-was)
-			}
-			if load.Stuck {
-				if l.stuck[name] == nil {
-					l.stuck[name] = map[plan.Unit]bool{}
-				}
-				l.stuck[name][u] = true
 			}
 		}
 	}

@@ -23,8 +23,8 @@ type member struct {
 	next    time.Time // when the next turn is due though nothing happens; zero: never
 
 	// What outlives an incarnation.
-	offered   map[string]int // nil: the link has not said yet
-	loads     []mirror.Load
+	offered   map[string]int          // nil: the link has not said yet
+	link      mirror.Report           // how the link gets on
 	draining  bool                    // an operator asked for it
 	asked     []chan error            // who waits for the pool to know
 	quitting  bool                    // the process ends: units are given back that nobody asked for

@@ -69,10 +69,10 @@ func (p *Pool) Settle(t mirror.Tenure) {
 }
 
 // Report implements mirror.Ownership.
-func (p *Pool) Report(loads []mirror.Load) {
+func (p *Pool) Report(r mirror.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.member.loads = slices.Clone(loads)
+	p.member.link = mirror.Report{Loads: slices.Clone(r.Loads), Able: r.Able}
 	p.mail.post(func() {})
 }
 

@@ -19,11 +19,12 @@ type reporter struct {
 	due     time.Time
 	written time.Time
 	stuck   map[plan.Unit]bool // as written
+	able    bool               // as written
 }
 
 const (
 	reportEvery = 10 * time.Second
-	stuckEvery  = time.Second // where it makes a difference
+	changeEvery = time.Second // where something began or ceased to be stuck, or the member is able or not any more
 )
 
 // reportRead takes the content of a member's report.
@@ -40,7 +41,7 @@ func (m *member) reportRead(name string, e *entry) {
 	if !maps.Equal(was.Topics, r.Topics) {
 		m.planSoon(planAfterJoin)
 	}
-	if !maps.Equal(stuckOf(was.Loads), stuckOf(r.Loads)) {
+	if was.Able != r.Able || !maps.Equal(stuckOf(was.Loads), stuckOf(r.Loads)) {
 		m.planSoon(planAfterWish)
 	}
 }
@@ -52,17 +53,17 @@ func (m *member) writeReport() {
 		return
 	}
 	loads := m.ownLoads()
-	stuck := stuckOf(loads)
-	if !maps.Equal(stuck, r.stuck) && r.written.Add(stuckEvery).Before(r.due) {
-		r.due = r.written.Add(stuckEvery)
+	stuck, able := stuckOf(loads), m.link.Able
+	if changed := able != r.able || !maps.Equal(stuck, r.stuck); changed && r.written.Add(changeEvery).Before(r.due) {
+		r.due = r.written.Add(changeEvery)
 	}
 	if !m.ripe(r.due) {
 		return
 	}
-	r.writing, r.stuck, r.written = true, stuck, time.Now()
+	r.writing, r.stuck, r.able, r.written = true, stuck, able, time.Now()
 	r.due = r.written.Add(reportEvery)
 	m.wakeAt(r.due)
-	report := znode.Report{Topics: maps.Clone(m.offered), Loads: loads}
+	report := znode.Report{Topics: maps.Clone(m.offered), Loads: loads, Able: able}
 	op := coord.Op{Kind: coord.OpSet, Path: m.paths.Report(m.life.self), Version: coord.AnyVersion}
 	if !r.made {
 		op.Kind, op.Ephemeral = coord.OpCreate, true
@@ -101,7 +102,7 @@ func stuckOf(loads map[plan.Unit]znode.Load) map[plan.Unit]bool {
 // ownLoads are those of units that this member owns. What is measured wrongly is left out.
 func (m *member) ownLoads() map[plan.Unit]znode.Load {
 	loads := map[plan.Unit]znode.Load{}
-	for _, l := range m.loads {
+	for _, l := range m.link.Loads {
 		if u := plan.Unit(l.Unit); m.life.tenures[u] != nil && !math.IsNaN(l.BytesPerSecond) && l.BytesPerSecond >= 0 {
 			loads[u] = znode.Load{BytesPerSecond: min(l.BytesPerSecond, 1e15), Stuck: l.Stuck}
 		}

@@ -38,9 +38,8 @@ type arrivalForm struct {
 
 type shunForm struct {
 	Member int    `json:"member"`
-	Unit   string `json:"unit,omitempty"`  // empty: every unit
-	Since  int64  `json:"since"`           // Unix seconds
-	Until  int64  `json:"until,omitempty"` // Unix seconds; 0: the member still has it
+	Unit   string `json:"unit,omitempty"` // empty: every unit
+	Until  int64  `json:"until"`          // Unix seconds
 }
 
 type cutForm struct {
@@ -91,7 +90,7 @@ func formOf(p plan.Plan) (planForm, error) {
 		f.Arrivals = append(f.Arrivals, arrivalForm{index[m], p.Arrivals[m].Instance, p.Arrivals[m].At.Unix()})
 	}
 	for _, s := range p.Shuns {
-		form := shunForm{Member: index[s.Member], Since: s.Since.Unix(), Until: unix(s.Until)}
+		form := shunForm{Member: index[s.Member], Until: s.Until.Unix()}
 		if s.Unit != (plan.Unit{}) {
 			form.Unit = UnitName(s.Unit)
 		}
@@ -202,10 +201,7 @@ func (f planForm) shuns(p *plan.Plan) error {
 				return fmt.Errorf("shun: %w", err)
 			}
 		}
-		if shun.Since, err = when(s.Since); err != nil {
-			return fmt.Errorf("shun: %w", err)
-		}
-		if shun.Until, err = whenever(s.Until); err != nil {
+		if shun.Until, err = when(s.Until); err != nil {
 			return fmt.Errorf("shun: %w", err)
 		}
 		if i > 0 && p.Shuns[i-1].Compare(shun) >= 0 {

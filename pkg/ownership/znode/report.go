@@ -13,6 +13,7 @@ import (
 type Report struct {
 	Topics map[string]int     // offered: the source's topics that are to be mirrored, with their numbers of partitions
 	Loads  map[plan.Unit]Load // of the units that the member owns
+	Able   bool               // the member gets on with both clusters
 }
 
 // Load is what a unit costs.
@@ -25,6 +26,7 @@ type Load struct {
 type reportForm struct {
 	format
 	Topics list[topicReport] `json:"topics"`
+	Able   bool              `json:"able,omitempty"`
 }
 
 type topicReport struct {
@@ -53,7 +55,7 @@ func (r Report) Encode() ([]byte, error) {
 	for t := range units {
 		topics[t] = true
 	}
-	f := reportForm{format: format{formatNumber}, Topics: list[topicReport]{}}
+	f := reportForm{format: format{formatNumber}, Topics: list[topicReport]{}, Able: r.Able}
 	for _, t := range slices.Sorted(maps.Keys(topics)) {
 		f.Topics = append(f.Topics, topicReport{t, r.Topics[t], units[t]})
 	}
@@ -77,7 +79,7 @@ func DecodeReport(data []byte) (Report, error) {
 }
 
 func (f reportForm) report() (Report, error) {
-	r := Report{Topics: map[string]int{}, Loads: map[plan.Unit]Load{}}
+	r := Report{Topics: map[string]int{}, Loads: map[plan.Unit]Load{}, Able: f.Able}
 	if f.Topics == nil {
 		return Report{}, errors.New("topics are missing")
 	}
