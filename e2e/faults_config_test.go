@@ -89,8 +89,7 @@ func hostileConfigurations(t *testing.T, e *evidence) {
 		begun := time.Now()
 		out, err := exec.CommandContext(within(t, 10*time.Second), stage.binary, "run", "-c", path).CombinedOutput()
 		slowest = max(slowest, time.Since(begun))
-		exit, _ := err.(*exec.ExitError)
-		if exit == nil || exit.ExitCode() != 78 {
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 78 {
 			t.Errorf("%s: got %v, want exit code 78; it says %.300s", f.name, err, out)
 		}
 		if !strings.Contains(string(out), strings.ReplaceAll(f.want, "FILE", path)) {

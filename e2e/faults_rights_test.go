@@ -37,7 +37,7 @@ func (s *secured) revoked(t *testing.T, r *route, name string, take, give func(t
 			take(t)
 			return s.reset(ctx)
 		},
-		proof: func(ctx context.Context) (string, error) {
+		proof: func(context.Context) (string, error) {
 			why := r.reason(t)
 			if !containsFold(why, "auth") && !containsFold(why, "right to DESCRIBE") {
 				return "", fmt.Errorf("status does not say that the mirror may not: %s", why)

@@ -138,7 +138,7 @@ func (p *pool) pinAndUnpin(t *testing.T) {
 // command lets an operator say something to a member.
 func (p *pool) command(t *testing.T, m *member, args ...string) answer {
 	t.Helper()
-	got, err := m.host.command(within(t, time.Minute), args...)
+	got, err := m.command(within(t, time.Minute), args...)
 	must(t, err)
 	return got
 }

@@ -26,7 +26,7 @@ func (p *pool) start(t *testing.T, lane int) *member {
 	t.Helper()
 	m := p.newMember(p.test, lane)
 	p.members = append(p.members, m)
-	m.host.start(t)
+	m.start(t)
 	return m
 }
 

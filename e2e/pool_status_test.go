@@ -73,7 +73,7 @@ func (h *host) pool(ctx context.Context) (poolStatus, error) {
 // says returns a probe for what a member says of the pool.
 func (m *member) says(what string, is func(poolStatus) bool) func(context.Context) error {
 	return func(ctx context.Context) error {
-		now, err := m.host.pool(ctx)
+		now, err := m.pool(ctx)
 		if err == nil && !is(now) {
 			err = describe("%s: %s: %+v", m.name(), what, now)
 		}

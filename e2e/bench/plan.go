@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -182,12 +183,13 @@ func (m measurement) String() string {
 	if m.Samples > 0 {
 		return fmt.Sprintf("p50 %.2f ms, p99 %.1f ms, %.0f %% of a core", m.P50Millis, m.P99Millis, m.CPUPercent)
 	}
-	text := fmt.Sprintf("%.3f CPU-s per GB of values, %.3f per wire GB", m.SteadyValueCPU, m.SteadyWireCPU)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%.3f CPU-s per GB of values, %.3f per wire GB", m.SteadyValueCPU, m.SteadyWireCPU)
 	if m.MBps > 0 {
-		text += fmt.Sprintf(" (first to last %.3f), %.0f MB/s, %d MiB", m.CopyWireCPU, m.MBps, m.PeakRSSBytes>>20)
+		fmt.Fprintf(&text, " (first to last %.3f), %.0f MB/s, %d MiB", m.CopyWireCPU, m.MBps, m.PeakRSSBytes>>20)
 	}
 	for _, p := range m.Parts {
-		text += fmt.Sprintf(", %s %.3f", p.Name, p.CPUSeconds/float64(p.Bytes)*1e9)
+		fmt.Fprintf(&text, ", %s %.3f", p.Name, p.CPUSeconds/float64(p.Bytes)*1e9)
 	}
-	return text
+	return text.String()
 }

@@ -39,14 +39,15 @@ type demoSample struct {
 
 // String is the line of progress. The phase comes first, for a narrow terminal cuts the end off.
 func (s demoSample) String() string {
-	line := fmt.Sprintf("%5.1fs  %-14s  produced %5d  region %5d  home %5d  behind %4d  %4.0f/s  partitions:", s.elapsed.Seconds(), s.phase,
+	var line strings.Builder
+	fmt.Fprintf(&line, "%5.1fs  %-14s  produced %5d  region %5d  home %5d  behind %4d  %4.0f/s  partitions:", s.elapsed.Seconds(), s.phase,
 		s.produced, s.region, s.home, max(0, s.produced-s.home), s.rate) // a record may be at home before its producer has counted it
 	for _, state := range []mirror.State{mirror.StateHalted, mirror.StateWaiting, mirror.StateStarting, mirror.StateCopying, mirror.StateCaughtUp} {
 		if n := s.states[state]; n > 0 {
-			line += fmt.Sprintf(" %d %s", n, strings.ReplaceAll(string(state), "_", " "))
+			fmt.Fprintf(&line, " %d %s", n, strings.ReplaceAll(string(state), "_", " "))
 		}
 	}
-	return line
+	return line.String()
 }
 
 // demoScreen shows progress: on a terminal in one line that is drawn again in place, elsewhere as plain lines. It keeps

@@ -24,11 +24,11 @@ func (o ParkedOptions) filter() park.Filter {
 	return park.Filter{Link: o.Link, Topic: o.Topic, Partition: o.Partition, Offset: o.Offset}
 }
 
-// ParkedEntry is one record of mirror.parked, and ReplayedEntry what became of it in a replay.
-type (
-	ParkedEntry   = park.Entry
-	ReplayedEntry = park.Replayed
-)
+// ParkedEntry is one record of mirror.parked.
+type ParkedEntry = park.Entry
+
+// ReplayedEntry is what became of one in a replay.
+type ReplayedEntry = park.Replayed
 
 // ParkedTopic is where a destination cluster keeps what its links could not copy.
 const ParkedTopic = park.Topic

@@ -61,7 +61,7 @@ func New(dir string, log *slog.Logger) *Journal {
 
 // Add takes an event and returns; it never blocks. What is added after Run has ended is not kept. When the disk refuses
 // for so long that there is no room any more, the event is dropped, counted, and told of by a later one.
-func (j *Journal) Add(e Event) { j.enqueue(entry{event: e}) }
+func (j *Journal) Add(e Event) { _ = j.enqueue(entry{event: e}) }
 
 // AddNow takes an event and returns when it is on disk, whatever happens to the host afterwards. On an error it is not
 // certain to be there, and is not tried again.

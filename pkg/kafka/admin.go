@@ -33,13 +33,14 @@ func (c *Cluster) CreateTopic(ctx context.Context, name string, partitions int32
 		if err != nil {
 			return err
 		}
-		for _, created := range answer.(*kmsg.CreateTopicsResponse).Topics {
-			if created.ErrorCode == codeTopicAlreadyExists {
-				return nil
-			}
-			return explain(created.ErrorCode, created.ErrorMessage)
+		created := answer.(*kmsg.CreateTopicsResponse).Topics
+		if len(created) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		if created[0].ErrorCode == codeTopicAlreadyExists {
+			return nil
+		}
+		return explain(created[0].ErrorCode, created[0].ErrorMessage)
 	})
 }
 
@@ -56,14 +57,15 @@ func (c *Cluster) GrowTopic(ctx context.Context, name string, partitions int32) 
 		if err != nil {
 			return err
 		}
-		for _, grown := range answer.(*kmsg.CreatePartitionsResponse).Topics {
-			err := explain(grown.ErrorCode, grown.ErrorMessage)
-			if grown.ErrorCode == codeInvalidPartitions {
-				return c.confirmSize(ctx, name, partitions, err)
-			}
-			return err
+		grown := answer.(*kmsg.CreatePartitionsResponse).Topics
+		if len(grown) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		err = explain(grown[0].ErrorCode, grown[0].ErrorMessage)
+		if grown[0].ErrorCode == codeInvalidPartitions {
+			return c.confirmSize(ctx, name, partitions, err)
+		}
+		return err
 	})
 }
 

@@ -33,16 +33,16 @@ func (c *Cluster) Append(ctx context.Context, topic string, partition int32, bat
 		if err != nil {
 			return err
 		}
-		for _, t := range answer.(*kmsg.ProduceResponse).Topics {
-			for _, p := range t.Partitions {
-				offset = p.BaseOffset
-				if len(p.ErrorRecords) > 0 {
-					return explain(p.ErrorCode, p.ErrorRecords[0].ErrorMessage)
-				}
-				return explain(p.ErrorCode, p.ErrorMessage)
-			}
+		topics := answer.(*kmsg.ProduceResponse).Topics
+		if len(topics) == 0 || len(topics[0].Partitions) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		p := topics[0].Partitions[0]
+		offset = p.BaseOffset
+		if len(p.ErrorRecords) > 0 {
+			return explain(p.ErrorCode, p.ErrorRecords[0].ErrorMessage)
+		}
+		return explain(p.ErrorCode, p.ErrorMessage)
 	})
 	return offset, err
 }

@@ -122,14 +122,16 @@ func (c *Cluster) askBegin(ctx context.Context, addr, id string, producer int64)
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, t := range answer.(*kmsg.DescribeTransactionsResponse).TransactionStates {
-		switch {
-		case t.ErrorCode != 0:
-			return time.Time{}, ErrorCode(t.ErrorCode)
-		case t.TransactionalID != id || t.ProducerID != producer || t.StartTimestamp <= 0:
-			return time.Time{}, errors.New("another transaction has begun")
-		}
-		return time.UnixMilli(t.StartTimestamp).UTC(), nil
+	states := answer.(*kmsg.DescribeTransactionsResponse).TransactionStates
+	if len(states) == 0 {
+		return time.Time{}, errNoAnswer
 	}
-	return time.Time{}, errNoAnswer
+	t := states[0]
+	switch {
+	case t.ErrorCode != 0:
+		return time.Time{}, ErrorCode(t.ErrorCode)
+	case t.TransactionalID != id || t.ProducerID != producer || t.StartTimestamp <= 0:
+		return time.Time{}, errors.New("another transaction has begun")
+	}
+	return time.UnixMilli(t.StartTimestamp).UTC(), nil
 }

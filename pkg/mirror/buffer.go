@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -185,9 +186,9 @@ func (g *Budget) memory(n int) []byte {
 		}
 		return make([]byte, smallestBytes<<c)
 	}
-	for k := len(g.large) - 1; k >= 0; k-- {
-		if m := g.large[k]; len(m) >= n {
-			g.large = append(g.large[:k], g.large[k+1:]...)
+	for k, m := range slices.Backward(g.large) {
+		if len(m) >= n {
+			g.large = slices.Delete(g.large, k, k+1)
 			return m
 		}
 	}

@@ -33,7 +33,7 @@ func TestEndsWhenAllThatWasReadIsAcknowledged(t *testing.T) {
 			b.p.OutOfRange(generation)
 			b.examine()
 		}, Loss{From: 8, To: 8, Surplus: &Range{7, 8}}, 7},
-		{"made anew", func(b *bench, generation uint64) {
+		{"made anew", func(b *bench, _ uint64) {
 			b.p.obstruct(obstacle{cause: CauseSourceRecreated, why: "made anew"}, b.id)
 			b.examine()
 		}, Loss{From: 8, To: 8}, logStart},

@@ -135,22 +135,22 @@ func (l *Link) noteProblem(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	l.note(&l.problem, err, "topics not all started")
+	if l.note(&l.problem, err) {
+		l.log.Warn("topics not all started", "err", err)
+	}
 }
 
-// note keeps the newest error of a kind in text, which is guarded by mu, and logs a new one once.
-func (l *Link) note(text *string, err error, message string) {
+// note keeps the newest error of a kind in text, which is guarded by mu, and says whether it is a new one, to be logged.
+func (l *Link) note(text *string, err error) bool {
 	now := ""
 	if err != nil {
 		now = err.Error()
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	changed := *text != now
 	*text = now
-	l.mu.Unlock()
-	if changed && now != "" {
-		l.log.Warn(message, "err", now)
-	}
+	return changed && now != ""
 }
 
 func (l *Link) topic(name string) (*topic, error) {

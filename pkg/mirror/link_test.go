@@ -419,8 +419,6 @@ func TestLinkBegins(t *testing.T) {
 // discard is a log that nobody reads.
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func ptr[T any](v T) *T { return new(v) }
-
 // TestLinkTakesEveryEpochOnce starts a compacted link again and again, with its positions lost in between.
 func TestLinkTakesEveryEpochOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

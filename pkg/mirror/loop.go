@@ -54,7 +54,7 @@ func (t *topic) looped() string {
 
 // claim says that partitions which are going to start lead to the destination, and then looks whether somebody brings their
 // records back. What cannot be saved or seen does not keep a topic from being mirrored: it is looked at again.
-func (t *topic) claim(ctx context.Context, from, to *Catalog, partitions []int32, starts []beginning) {
+func (t *topic) claim(ctx context.Context, from *Catalog, partitions []int32, starts []beginning) {
 	l := t.link
 	defer func() {
 		select {
@@ -81,7 +81,7 @@ func (t *topic) claim(ctx context.Context, from, to *Catalog, partitions []int32
 	leads, err := l.looks.do(bounded, wantedLeads{t.dest, destPartitions(starts)})
 	l.noteBlind(ctx, err)
 	if back := t.backIn(leads[t.dest], from); back != nil {
-		t.block(bounded, *back)
+		t.block(*back)
 		l.commitOrNote(bounded, positions)
 	}
 }
@@ -108,7 +108,7 @@ func (t *topic) backIn(leads []Onward, from *Catalog) *Onward {
 }
 
 // block lets nothing more of the topic be read. What was read goes on to the destination.
-func (t *topic) block(ctx context.Context, by Onward) {
+func (t *topic) block(by Onward) {
 	l := t.link
 	text := fmt.Sprintf("a mirror brings topic %s of %s back: its group %s at %s leads to topic %s of %s, and every record would go round for ever; nothing is read. "+
 		"Mirror the topic one way only: take it out of this link, or out of that one and then delete that one's positions at %s with kafka-consumer-groups.sh --delete-offsets --group %s --topic %s; this link goes on by itself within %v",
@@ -192,7 +192,7 @@ func (l *Link) lookForLoops(ctx context.Context) {
 	for _, t := range l.all() {
 		switch back := t.backIn(leads[t.dest], from); {
 		case back != nil:
-			t.block(bounded, *back)
+			t.block(*back)
 			l.commitOrNote(bounded, t.positions())
 		case err == nil && t.looped() != "" && len(running[t.dest]) > 0:
 			t.unblock(bounded, from, running[t.dest])
@@ -258,7 +258,7 @@ func (l *Link) commitOrNote(ctx context.Context, positions map[TopicPartition]pr
 
 // noteBlind logs once why loops cannot be seen.
 func (l *Link) noteBlind(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		l.note(&l.blind, err, "loops through another process may not be seen")
+	if ctx.Err() == nil && l.note(&l.blind, err) {
+		l.log.Warn("loops through another process may not be seen", "err", err)
 	}
 }

@@ -21,7 +21,9 @@ func (l *Link) noteSave(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	l.note(&l.saveErr, err, "positions not saved")
+	if l.note(&l.saveErr, err) {
+		l.log.Warn("positions not saved", "err", err)
+	}
 	if err == nil {
 		l.mu.Lock()
 		l.lastSave = time.Now()

@@ -117,8 +117,8 @@ func (l *Link) refreshLimits(ctx context.Context, fresh time.Duration) {
 	bounded, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	limits, err := l.readLimits(bounded, dests)
-	if ctx.Err() == nil {
-		l.note(&l.limitsErr, err, "destination limits not read again")
+	if ctx.Err() == nil && l.note(&l.limitsErr, err) {
+		l.log.Warn("destination limits not read again", "err", err)
 	}
 	for _, t := range l.all() {
 		if now, ok := limits[t.dest]; ok {

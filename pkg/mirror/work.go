@@ -143,7 +143,7 @@ func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 	if err != nil {
 		return err
 	}
-	t.claim(ctx, from, to, missing, starts)
+	t.claim(ctx, from, missing, starts)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

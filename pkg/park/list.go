@@ -10,15 +10,12 @@ import (
 	"tributary/pkg/mirror"
 )
 
-// Filter says which entries are meant. Its zero value means none; see All.
+// Filter says which entries are meant: with two -1 and nothing else all of them.
 type Filter struct {
 	Link, Topic string // "" for all
 	Partition   int32  // of the source; -1 for all
 	Offset      int64  // of the source; -1 for all
 }
-
-// All is the filter that lets everything through.
-func All() Filter { return Filter{Partition: -1, Offset: -1} }
 
 // Match says whether p is meant.
 func (f Filter) Match(p mirror.Parked) bool {

@@ -2,6 +2,7 @@ package produce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -146,7 +147,7 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 		if err == nil {
 			next, err = fold(tail, records, next, j.end)
 		}
-		if hole, ok := err.(*protocol.HoleError); ok {
+		if hole, ok := errors.AsType[*protocol.HoleError](err); ok {
 			j.e.p.Halt(mirror.CauseSequenceHole, fmt.Sprintf("%s/%d at %s: %v", j.e.dest.Topic, j.e.dest.Partition, l.sink.cluster.Name(), hole), nil)
 			j.settle()
 			return nil
@@ -167,7 +168,7 @@ func fold(tail *protocol.Tail, records []byte, next, end int64) (int64, error) {
 	begun := next
 	for len(records) > 0 && next < end {
 		b, rest, err := batch.Split(records)
-		if err == batch.ErrIncomplete && next > begun {
+		if errors.Is(err, batch.ErrIncomplete) && next > begun {
 			return next, nil
 		}
 		if err != nil {

@@ -67,7 +67,7 @@ func newCluster(t *testing.T, n *network, name string, seed uint64) *cluster {
 }
 
 // intercept sees every request before the broker does.
-func (c *cluster) intercept(req kmsg.Request) (kmsg.Response, error, bool) {
+func (c *cluster) intercept(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // kfake wants the error in the middle
 	c.KeepControl()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -144,7 +144,7 @@ func (c *conn) lost() bool {
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		c.n.mu.Lock()
-		n, err, wait := c.take(p, time.Now())
+		n, wait, err := c.take(p, time.Now())
 		c.n.mu.Unlock()
 		if n > 0 || err != nil {
 			return n, err
@@ -154,29 +154,29 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // take reads what has arrived, or says how long to wait at most.
-func (c *conn) take(p []byte, now time.Time) (int, error, time.Duration) {
+func (c *conn) take(p []byte, now time.Time) (int, time.Duration, error) {
 	if c.broken != nil {
-		return 0, c.broken, 0
+		return 0, 0, c.broken
 	}
 	wait := time.Hour
 	if !c.readBy.IsZero() {
 		if !now.Before(c.readBy) {
-			return 0, os.ErrDeadlineExceeded, 0
+			return 0, 0, os.ErrDeadlineExceeded
 		}
 		wait = c.readBy.Sub(now)
 	}
 	begun := len(c.in.queue) > 0 && c.in.queue[0].begun
 	if c.still() && !begun {
 		c.n.counts["reads of a machine that stood still"]++
-		return 0, nil, wait
+		return 0, wait, nil
 	}
 	if len(c.in.queue) > 0 {
 		s := &c.in.queue[0]
 		if s.held {
-			return 0, nil, wait
+			return 0, wait, nil
 		}
 		if s.at.After(now) {
-			return 0, nil, min(wait, s.at.Sub(now))
+			return 0, min(wait, s.at.Sub(now)), nil
 		}
 		n := copy(p, s.data)
 		s.begun = true
@@ -185,15 +185,15 @@ func (c *conn) take(p []byte, now time.Time) (int, error, time.Duration) {
 		}
 		c.in.size -= n
 		signal(c.in.writable)
-		return n, nil, 0
+		return n, 0, nil
 	}
 	if c.in.end != nil && !c.in.endHeld {
 		if c.in.endAt.After(now) {
-			return 0, nil, min(wait, c.in.endAt.Sub(now))
+			return 0, min(wait, c.in.endAt.Sub(now)), nil
 		}
-		return 0, c.in.end, 0
+		return 0, 0, c.in.end
 	}
-	return 0, nil, wait
+	return 0, wait, nil
 }
 
 // pause waits for a signal, at most d.
@@ -211,7 +211,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
 		c.n.mu.Lock()
-		n, err, wait := c.put(p, time.Now())
+		n, wait, err := c.put(p, time.Now())
 		c.n.mu.Unlock()
 		p = p[n:]
 		written += n
@@ -226,14 +226,14 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 // put sends as much as there is room for, or says how long to wait at most.
-func (c *conn) put(p []byte, now time.Time) (int, error, time.Duration) {
+func (c *conn) put(p []byte, now time.Time) (int, time.Duration, error) {
 	if c.broken != nil {
-		return 0, c.broken, 0
+		return 0, 0, c.broken
 	}
 	wait := time.Hour
 	if !c.writeBy.IsZero() {
 		if !now.Before(c.writeBy) {
-			return 0, os.ErrDeadlineExceeded, 0
+			return 0, 0, os.ErrDeadlineExceeded
 		}
 		wait = c.writeBy.Sub(now)
 	}
@@ -242,10 +242,10 @@ func (c *conn) put(p []byte, now time.Time) (int, error, time.Duration) {
 		room = min(room, kernelBuffer-c.out.size)
 	}
 	if c.out.deaf {
-		return len(p), nil, 0 // the peer's reset is on its way
+		return len(p), 0, nil // the peer's reset is on its way
 	}
 	if room <= 0 || c.still() {
-		return 0, nil, wait
+		return 0, wait, nil
 	}
 	s := segment{data: append([]byte(nil), p[:room]...), sent: now, held: c.lost()}
 	if s.held {
@@ -257,7 +257,7 @@ func (c *conn) put(p []byte, now time.Time) (int, error, time.Duration) {
 	c.out.queue = append(c.out.queue, s)
 	c.out.size += room
 	signal(c.out.readable)
-	return room, nil, 0
+	return room, 0, nil
 }
 
 // Close implements net.Conn. A client's is abortive, as with SO_LINGER 0; a broker's is not.

@@ -117,13 +117,13 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func statusOf(s *Streams, incarnation string) PeerStatus {
+func statusOf(s *Streams, incarnation string) Status {
 	for _, p := range s.Status() {
 		if p.Incarnation == incarnation {
 			return p
 		}
 	}
-	return PeerStatus{}
+	return Status{}
 }
 
 func awaitState(t *testing.T, s *Streams, incarnation string, want State) {

@@ -44,8 +44,8 @@ func (s State) String() string {
 	return [...]string{"connecting", "connected", "left", "dead"}[s]
 }
 
-// PeerStatus is the stream to one peer.
-type PeerStatus struct {
+// Status is the stream to one peer.
+type Status struct {
 	Incarnation string
 	Address     string // as announced
 	State       State
@@ -158,10 +158,10 @@ func (s *Streams) Set(self string, peers map[string]string) {
 func (s *Streams) Dead() <-chan string { return s.dead }
 
 // Status returns how the streams are, in order of the incarnations.
-func (s *Streams) Status() []PeerStatus {
+func (s *Streams) Status() []Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]PeerStatus, 0, len(s.peers))
+	all := make([]Status, 0, len(s.peers))
 	for _, name := range slices.Sorted(maps.Keys(s.peers)) {
 		all = append(all, s.peers[name].status)
 	}
@@ -205,7 +205,7 @@ func (s *Streams) reconcile(ctx context.Context, all *sync.WaitGroup) {
 			continue
 		}
 		p := &peer{log: s.log.With("peer", name, "address", address)}
-		p.status = PeerStatus{Incarnation: name, Address: address, Since: time.Now(), Problem: "not dialed yet"}
+		p.status = Status{Incarnation: name, Address: address, Since: time.Now(), Problem: "not dialed yet"}
 		ctx, end := context.WithCancel(ctx)
 		p.end = end
 		s.peers[name] = p

@@ -23,7 +23,7 @@ const (
 type peer struct {
 	end    context.CancelFunc
 	log    *slog.Logger
-	status PeerStatus // guarded by Streams.mu, but for Incarnation and Address, which are set once
+	status Status // guarded by Streams.mu, but for Incarnation and Address, which are set once
 }
 
 // watch holds a stream to a peer, until ctx ends, the peer takes leave, or its process is proven dead.

@@ -149,7 +149,7 @@ func TestValidAllocatesNothing(t *testing.T) {
 
 // A member that loses its node while nothing else happens joins again by itself, and a turn that finds nothing to do waits.
 func TestRejoinsWithoutAnotherEvent(t *testing.T) {
-	within(t, 3, func(t *testing.T, r *region) {
+	within(t, 3, func(_ *testing.T, r *region) {
 		a := r.start("a")
 		r.await(5 * time.Second)
 		r.pass(5 * time.Second)

@@ -294,7 +294,7 @@ func TestDrainPinAndUnpin(t *testing.T) {
 }
 
 func TestTopicsComeAndGo(t *testing.T) {
-	within(t, 10, func(t *testing.T, r *region) {
+	within(t, 10, func(_ *testing.T, r *region) {
 		trio(r)
 		offer := func() {
 			for _, a := range r.actors {
