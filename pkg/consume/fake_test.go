@@ -35,6 +35,7 @@ type memSink struct {
 	topics  *mirror.Catalog
 	changed chan struct{}
 	kicked  chan struct{}
+	kicks   atomic.Int64
 	mute    bool
 	fault   error
 }
@@ -67,7 +68,10 @@ func (s *memSink) Detach(*mirror.Pipeline) {}
 
 func (s *memSink) Ready(*mirror.Pipeline) {}
 
-func (s *memSink) Kick() { signal(s.kicked) }
+func (s *memSink) Kick() {
+	s.kicks.Add(1)
+	signal(s.kicked)
+}
 
 func (s *memSink) Limits(_ context.Context, topics []string) (map[string]mirror.Limits, error) {
 	found := map[string]mirror.Limits{}
@@ -368,6 +372,62 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	}
 	_ = c.Close() // the error tells it
 	return n, err
+}
+
+// slow makes listeners whose connections write a large response in two pieces, 2*slowResponse apart, and end it when told to.
+type slow struct {
+	kicks  *atomic.Int64 // of the sink, set before armed is closed
+	armed  chan struct{}
+	begun  atomic.Bool   // of one response the pieces are written
+	before int64         // kicks when the first of them was, set before begun
+	end    chan struct{} // closed: it may end, and all others go at once
+}
+
+func (s *slow) listen(network, address string) (net.Listener, error) {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &slowListener{l, s}, nil
+}
+
+type slowListener struct {
+	net.Listener
+	slow *slow
+}
+
+func (l *slowListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &slowConn{conn, l.slow}, nil
+}
+
+type slowConn struct {
+	net.Conn
+	slow *slow
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	if len(p) < readStep*7/4 || c.slow.begun.Load() {
+		return c.Conn.Write(p)
+	}
+	<-c.slow.armed
+	c.slow.before = c.slow.kicks.Load()
+	first, err := c.Conn.Write(p[:readStep/2])
+	if err != nil {
+		return first, err
+	}
+	time.Sleep(2 * slowResponse)
+	second, err := c.Conn.Write(p[first : readStep+readStep/2])
+	if err != nil {
+		return first + second, err
+	}
+	c.slow.begun.Store(true)
+	<-c.slow.end
+	rest, err := c.Conn.Write(p[first+second:])
+	return first + second + rest, err
 }
 
 type noEvents struct{}

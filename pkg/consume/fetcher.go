@@ -20,7 +20,8 @@ const (
 	arrivedIn      = 50 * time.Millisecond
 	outstanding    = 3 // responses under way at which reading pauses: more of them find memory cold
 	outstandingFor = 100 * time.Millisecond
-	smallResponse  = 256 << 10 // does not count as outstanding
+	smallResponse  = 256 << 10              // does not count as outstanding
+	slowResponse   = 100 * time.Millisecond // what has arrived of it by then is handed on, and again after as long
 	maxFrameBytes  = 1 << 30
 )
 
@@ -219,6 +220,7 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 	f.lane.byName.Store(f.encoder.version < byIDVersion)
 	f.walker.begin(buf.Bytes[:n], f.encoder.version, f.encoder.correlation)
 	in := taker{f, buf, -1}
+	begun := time.Now()
 	for f.walker.have < n {
 		want := min(n-f.walker.have, readStep)
 		k, err := f.read(f.walker.frame[f.walker.have : f.walker.have+want])
@@ -230,6 +232,10 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 		if err := f.walker.advance(&in); err != nil {
 			in.finish()
 			return err
+		}
+		if now := time.Now(); now.Sub(begun) > slowResponse {
+			f.intake.HandOn()
+			begun = now
 		}
 	}
 	in.finish()

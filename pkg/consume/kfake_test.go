@@ -86,6 +86,36 @@ func TestFollowsItsLeaders(t *testing.T) {
 	}
 }
 
+// TestSlowResponseIsHandedOn looks at a response whose end does not come: what has arrived of it must be sent.
+func TestSlowResponseIsHandedOn(t *testing.T) {
+	slow := &slow{armed: make(chan struct{}), end: make(chan struct{})}
+	fake := newFake(t, 1, 1, kfake.ListenFn(slow.listen))
+	fill(t, fake, 1, 0, 1)
+	r := start(t, fake, 1)
+	r.wantAll(1, 1) // the first response of a leader epoch is read twice
+	var filling atomic.Bool
+	filling.Store(true)
+	fake.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return req.ResponseKind(), nil, filling.Load()
+	})
+	fill(t, fake, 1, 1, 12_000, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	filling.Store(false)
+	slow.kicks = &r.sink.kicks
+	close(slow.armed)
+	end := sync.OnceFunc(func() { close(slow.end) })
+	t.Cleanup(end)
+	r.eventually("two pieces of a response", slow.begun.Load)
+	for until := time.Now().Add(fetchPatience / 2); r.sink.kicks.Load() == slow.before; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("the destination was not told of them")
+		}
+	}
+	r.eventually("their records", func() bool { return len(r.sink.got(mirror.TopicPartition{Topic: topicName})) > 0 })
+	end()
+	r.wantAll(1, 12_000)
+}
+
 func TestSurvivesCutResponses(t *testing.T) {
 	const partitions = 3
 	cut := &cutter{}

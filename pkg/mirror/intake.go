@@ -267,14 +267,31 @@ func (in *Intake) End() {
 	queued := p.window.n > p.window.sent
 	p.unlock()
 	in.p = nil
-	if !queued {
-		return
+	if queued {
+		in.ready(p)
 	}
+}
+
+func (in *Intake) ready(p *Pipeline) {
 	sink := p.link.sink
 	sink.Ready(p)
 	if !slices.Contains(in.kick, sink) {
 		in.kick = append(in.kick, sink)
 	}
+}
+
+// HandOn sets the produce lanes to work on what a response has brought so far. It is for one that takes long to arrive: over a
+// slow link that may be a minute, in which the records at its head would wait for those at its end.
+func (in *Intake) HandOn() {
+	if p := in.p; p != nil {
+		p.mu.Lock()
+		queued := p.window.n > p.window.sent
+		p.unlock()
+		if queued {
+			in.ready(p)
+		}
+	}
+	in.Kick()
 }
 
 // Kick sets the produce lanes to work on what was taken in. It is apart from End so that the next fetch can be sent first.
