@@ -54,7 +54,7 @@ func (c *control) get(ctx context.Context, path string, value any) error {
 
 // ask sends a request, with a body if there is one, and reads the answer into value.
 func (c *control) ask(ctx context.Context, method, path string, body, value any, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var sent bytes.Buffer
 	if body != nil {
@@ -62,7 +62,7 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 			return fmt.Errorf("write the request: %w", err)
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://mirror"+path, &sent)
+	request, err := http.NewRequestWithContext(bounded, method, "http://mirror"+path, &sent)
 	if err != nil {
 		return fmt.Errorf("ask the mirror: %w", err)
 	}
@@ -70,6 +70,9 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 		request.Header.Set("Content-Type", "application/json")
 	}
 	response, err := c.client.Do(request)
+	if err != nil && ctx.Err() != nil && body != nil {
+		return errors.New("interrupted; the mirror may have done it all the same, see: mirror events")
+	}
 	if err != nil {
 		return c.explain(err)
 	}

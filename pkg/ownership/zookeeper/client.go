@@ -48,7 +48,7 @@ func Connect(cfg Config, log *slog.Logger) (*Client, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newSession(cfg.SessionTimeout)
-	h := &hosts{servers: cfg.Servers, resolve: net.DefaultResolver.LookupHost, ctx: ctx}
+	h := &hosts{servers: cfg.Servers, resolve: net.DefaultResolver.LookupHost, ctx: ctx, log: log}
 	d := &dialer{cfg: cfg, hosts: h, session: s, log: log}
 	h.failed = d.complain
 	c := &Client{session: s, dialer: d, closing: cancel, log: log, acl: zk.WorldACL(zk.PermAll)}

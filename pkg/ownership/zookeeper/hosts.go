@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -24,9 +25,11 @@ type hosts struct {
 	resolve func(ctx context.Context, host string) ([]string, error)
 	ctx     context.Context // ends when the client closes; the library passes none
 	failed  func()          // called after each round of failures
+	log     *slog.Logger
 
 	addresses []string
 	names     map[string]string // host of each address, as it was configured
+	unknown   map[string]bool   // hosts that did not resolve the last time
 	at        int               // index of the next
 	tried     int               // in this round
 	rounds    int               // that failed
@@ -78,11 +81,13 @@ func (h *hosts) wait() {
 	}
 }
 
-// lookUp resolves all names. One that does not resolve is kept, so that dialing it says why.
+// lookUp resolves all names. One that does not resolve is kept, so that dialing it says why. It is told of at once too, as
+// it may never be dialed while others serve.
 func (h *hosts) lookUp() {
 	ctx, cancel := context.WithTimeout(h.ctx, lookupLimit)
 	defer cancel()
 	h.addresses, h.names, h.at = nil, map[string]string{}, 0
+	unknown := map[string]bool{}
 	for _, server := range h.servers {
 		host, port, err := net.SplitHostPort(server)
 		if err != nil { // validate has seen to that
@@ -90,7 +95,10 @@ func (h *hosts) lookUp() {
 		}
 		found, err := h.resolve(ctx, host)
 		if err != nil || len(found) == 0 {
-			found = []string{host}
+			found, unknown[host] = []string{host}, true
+			if !h.unknown[host] && h.ctx.Err() == nil {
+				h.log.Warn("zookeeper server not found by its name", "server", server, "err", err)
+			}
 		}
 		for _, ip := range found {
 			if address := net.JoinHostPort(ip, port); !slices.Contains(h.addresses, address) {
@@ -99,5 +107,6 @@ func (h *hosts) lookUp() {
 			}
 		}
 	}
+	h.unknown = unknown
 	rand.Shuffle(len(h.addresses), func(i, j int) { h.addresses[i], h.addresses[j] = h.addresses[j], h.addresses[i] })
 }

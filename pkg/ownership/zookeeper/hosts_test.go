@@ -3,14 +3,16 @@ package zookeeper
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 func newHosts(t *testing.T, servers []string, names map[string][]string) *hosts {
-	return &hosts{servers: servers, ctx: t.Context(), failed: func() {}, resolve: func(_ context.Context, host string) ([]string, error) {
+	return &hosts{servers: servers, ctx: t.Context(), failed: func() {}, log: slog.New(slog.DiscardHandler), resolve: func(_ context.Context, host string) ([]string, error) {
 		if ips := names[host]; ips != nil {
 			return ips, nil
 		}
@@ -97,6 +99,24 @@ func TestHostsResolveAnewAfterARound(t *testing.T) {
 			t.Errorf("after a failed round: got %s of %d", server, h.Len())
 		}
 	})
+}
+
+// A server whose name is wrong is told of although another serves, and again when it was right meanwhile.
+func TestHostsTellOfANameThatIsNotFound(t *testing.T) {
+	names := map[string][]string{"zk": {"10.0.0.1"}}
+	h := newHosts(t, []string{"zk:2181", "gone:2181"}, names)
+	var log strings.Builder
+	h.log = slog.New(slog.NewTextHandler(&log, nil))
+	for i, want := range []int{1, 1, 1, 2} {
+		delete(names, "gone")
+		if i == 2 {
+			names["gone"] = []string{"10.0.0.2"}
+		}
+		h.lookUp()
+		if got := strings.Count(log.String(), "server=gone:2181"); got != want {
+			t.Errorf("look %d: told %d times, want %d: %s", i, got, want, log.String())
+		}
+	}
 }
 
 func TestHostsEndWithTheClient(t *testing.T) {
