@@ -38,6 +38,7 @@ type fetcher struct {
 	encoder fetchEncoder
 	asked   []asked
 	walker  walker
+	pace    pace
 	partial int   // bytes a partition may take of a response
 	reserve int64 // of the budget, per fetch: the responses' greatest size, twice that while batches are being rewritten
 	muted   time.Time
@@ -45,7 +46,7 @@ type fetcher struct {
 }
 
 func newFetcher(l *lane, cold bool) *fetcher {
-	return &fetcher{lane: l, cold: cold, wake: make(chan struct{}, 1), intake: mirror.NewIntake(l.source.budget),
+	return &fetcher{lane: l, cold: cold, pace: newPace(), wake: make(chan struct{}, 1), intake: mirror.NewIntake(l.source.budget),
 		under: make(chan struct{}, outstanding)}
 }
 
@@ -181,10 +182,7 @@ func (f *fetcher) buffer(ctx context.Context) (*mirror.Buffer, error) {
 
 // size decides how much to ask for.
 func (f *fetcher) size() {
-	response := f.lane.source.responseBytes()
-	if f.cold {
-		response = coldResponseBytes
-	}
+	response := min(f.full(), f.pace.fits)
 	largest := 0
 	for i := range f.asked {
 		largest = max(largest, int(f.asked[i].e.largest.Load()))
@@ -192,6 +190,14 @@ func (f *fetcher) size() {
 	f.partial = min(response, max(minPartitionBytes, batchesPerFetch*largest))
 	f.encoder.responseBytes, f.encoder.partitionBytes = response, f.partial
 	f.reserve = max(f.reserve, int64(response))
+}
+
+// full is the most that a response may bring.
+func (f *fetcher) full() int {
+	if f.cold {
+		return coldResponseBytes
+	}
+	return f.lane.source.responseBytes()
 }
 
 func (f *fetcher) send() error {
@@ -221,6 +227,7 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 	f.walker.begin(buf.Bytes[:n], f.encoder.version, f.encoder.correlation)
 	in := taker{f, buf, -1}
 	begun := time.Now()
+	told := begun
 	for f.walker.have < n {
 		want := min(n-f.walker.have, readStep)
 		k, err := f.read(f.walker.frame[f.walker.have : f.walker.have+want])
@@ -233,11 +240,12 @@ func (f *fetcher) receive(buf *mirror.Buffer) error {
 			in.finish()
 			return err
 		}
-		if now := time.Now(); now.Sub(begun) > slowResponse {
+		if now := time.Now(); now.Sub(told) > slowResponse {
 			f.intake.HandOn()
-			begun = now
+			told = now
 		}
 	}
+	f.pace.arrived(n, time.Since(begun))
 	in.finish()
 	if !f.walker.done() {
 		return errors.New("response ends early")
@@ -265,10 +273,7 @@ func (f *fetcher) read(p []byte) (int, error) {
 
 // settle deals with what the response said beside its batches.
 func (f *fetcher) settle() error {
-	response := int64(f.lane.source.responseBytes())
-	if f.cold {
-		response = coldResponseBytes
-	}
+	response := int64(min(f.full(), f.pace.fits))
 	f.reserve = response
 	if f.intake.Done() {
 		f.reserve = 2 * response
