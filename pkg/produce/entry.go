@@ -16,6 +16,8 @@ type entry struct {
 
 	queued  atomic.Bool // it is in its lane's ready list, or in the one its writer works through
 	joining atomic.Bool // it is in its lane's list of those to join
+
+	scanned atomic.Pointer[progress] // of a scan for which an attempt to join had no time; nil: none
 }
 
 // slot is a destination partition. Several pipelines may write to it, but a request carries one batch per partition: of

@@ -228,7 +228,8 @@ type rig struct {
 	fake   *kfake.Cluster
 	source *memSource
 	store  *memStore
-	own    mirror.Ownership // nil: of everything
+	own    mirror.Ownership      // nil: of everything
+	catch  chan *mirror.Pipeline // nil: none; else what is attached goes there, and not to the sink
 	sink   *Sink
 	link   *mirror.Link
 	stop   func()
@@ -267,8 +268,12 @@ func (r *rig) start(mapping mirror.Mapping) {
 	if own == nil {
 		own = mirror.Alone{}
 	}
+	var to mirror.Sink = r.sink
+	if r.catch != nil {
+		to = catcher{r.sink, r.catch}
+	}
 	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Replicas: -1,
-		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, r.sink, r.store, own, noEvents{}, log)
+		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, to, r.store, own, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())
 	var link, others sync.WaitGroup
@@ -294,6 +299,14 @@ func (r *rig) start(mapping mirror.Mapping) {
 	})
 	r.t.Cleanup(r.stop)
 }
+
+// catcher is a sink that is given no pipelines.
+type catcher struct {
+	*Sink
+	caught chan<- *mirror.Pipeline
+}
+
+func (c catcher) Attach(p *mirror.Pipeline) { c.caught <- p }
 
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()

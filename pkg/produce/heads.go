@@ -1,6 +1,7 @@
 package produce
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -23,12 +24,12 @@ func (j *joiner) counted() bool {
 	return j.e != nil && j.plan.Need != protocol.Resend && j.plan.Count && j.end > j.plan.Position.Dest
 }
 
-// fetchHeads asks for the log starts of all that have something to be scanned, and for the first records of their tails.
-// Where a fetch does not bring them, the scan fetches for itself.
-func (l *lane) fetchHeads(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
+// findStarts asks for the log starts of all that have something to be scanned, and puts those first that have the least: a
+// long scan has others wait.
+func (l *lane) findStarts(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
 	var ask []*joiner
 	for _, j := range list {
-		if j.head = nil; j.counted() {
+		if j.counted() {
 			ask = append(ask, j)
 		}
 	}
@@ -39,16 +40,30 @@ func (l *lane) fetchHeads(ctx context.Context, conn *kafka.Conn, list []*joiner)
 	for i, j := range ask {
 		j.start = starts[i]
 	}
-	ask = slices.DeleteFunc(ask, func(j *joiner) bool { return j.start.err != nil || j.start.end >= j.end })
-	for chunk := range slices.Chunk(ask, headsAtOnce) {
-		if len(chunk) < 2 {
-			return nil // its scan asks for more at a time
-		}
-		if err := l.fetchHeadsOf(ctx, conn, chunk); err != nil {
-			return err
+	slices.SortStableFunc(list, func(a, b *joiner) int { return cmp.Compare(a.length(), b.length()) })
+	return nil
+}
+
+// length is how many offsets there are to scan.
+func (j *joiner) length() int64 {
+	if !j.counted() {
+		return 0
+	}
+	return j.end - max(j.plan.Position.Dest, j.start.end)
+}
+
+// fetchHeads asks for the first records of the tails of a few. Where the fetch does not bring them, the scan fetches for itself.
+func (l *lane) fetchHeads(ctx context.Context, conn *kafka.Conn, list []*joiner) error {
+	var ask []*joiner
+	for _, j := range list {
+		if j.head = nil; j.counted() && j.start.err == nil && j.start.end < j.end && j.e.scanned.Load() == nil {
+			ask = append(ask, j)
 		}
 	}
-	return nil
+	if len(ask) < 2 {
+		return nil // its scan asks for more at a time
+	}
+	return l.fetchHeadsOf(ctx, conn, ask)
 }
 
 func (l *lane) fetchHeadsOf(ctx context.Context, conn *kafka.Conn, list []*joiner) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -209,25 +210,34 @@ func (l *lane) findOn(ctx context.Context, conn *kafka.Conn, all []*joiner) erro
 	if err := l.findEnds(ctx, conn, list); first == nil {
 		first = err
 	}
-	if err := l.fetchHeads(ctx, conn, list); err != nil {
+	if err := l.findStarts(ctx, conn, list); err != nil {
 		return err
 	}
-	for _, j := range list {
-		if j.e == nil || j.end < 0 {
-			continue
+	for some := range slices.Chunk(list, headsAtOnce) {
+		if err := l.fetchHeads(ctx, conn, some); err != nil {
+			return err
 		}
-		if err := l.scan(ctx, conn, j); err != nil {
-			if first == nil {
+		for _, j := range some {
+			if err := l.scanned(ctx, conn, j); first == nil {
 				first = err
 			}
-			continue
-		}
-		if j.e != nil {
-			e := j.e
-			e.p.Joined(j.plan, j.tail, j.at.Epoch)
-			j.settle()
-			l.ready(e)
 		}
 	}
 	return first
+}
+
+// scanned scans the tail of one, and lets it join.
+func (l *lane) scanned(ctx context.Context, conn *kafka.Conn, j *joiner) error {
+	if j.e == nil || j.end < 0 {
+		return nil
+	}
+	if err := l.scan(ctx, conn, j); err != nil {
+		return err
+	}
+	if e := j.e; e != nil {
+		e.p.Joined(j.plan, j.tail, j.at.Epoch)
+		j.settle()
+		l.ready(e)
+	}
+	return nil
 }

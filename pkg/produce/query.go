@@ -127,22 +127,21 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 	if j.plan.Need == protocol.Resend || !j.plan.Count {
 		return nil
 	}
-	from, logStart := j.plan.Position.Dest, int64(0)
+	from := j.plan.Position.Dest
 	if j.end < from {
 		j.e.p.DestinationGone(j.end)
 		j.settle()
 		return nil
 	}
 	if j.end == from {
-		j.tail = protocol.NewTail(j.plan.Position, logStart)
+		j.tail = protocol.NewTail(j.plan.Position, 0)
 		return nil
 	}
 	if j.start.err != nil {
 		return j.start.err
 	}
-	logStart = j.start.end
-	tail := protocol.NewTail(j.plan.Position, logStart)
-	for next := max(from, logStart); next < j.end; {
+	tail, next := j.begin()
+	for next < j.end {
 		records, err := l.tailFrom(ctx, conn, j, next)
 		if err == nil {
 			next, err = fold(tail, records, next, j.end)
@@ -153,7 +152,8 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("scan from offset %d: %w", next, err)
+			j.keep(tail, next)
+			return fmt.Errorf("scan from offset %d, up to %d: %w", next, j.end, err)
 		}
 	}
 	if !tail.Anchored() && j.plan.Position.Sequence > 0 {
