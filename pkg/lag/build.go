@@ -31,7 +31,7 @@ func (t *Topic) add(p Partition, s mirror.PartitionStatus) {
 	if !s.LastAck.IsZero() && (t.LastAck == nil || s.LastAck.After(*t.LastAck)) {
 		t.LastAck = &s.LastAck
 	}
-	t.Counters = addCounters(t.Counters, s.Counters)
+	t.Counters = t.Counters.Plus(s.Counters)
 }
 
 // complete adds up what is known of all partitions. One that is missing or unknown makes the sum unknown.
@@ -69,7 +69,7 @@ func Sum(name string, topics []Topic) Topic {
 		if t.LastAck != nil && (sum.LastAck == nil || t.LastAck.After(*sum.LastAck)) {
 			sum.LastAck = t.LastAck
 		}
-		sum.Counters = addCounters(sum.Counters, t.Counters)
+		sum.Counters = sum.Counters.Plus(t.Counters)
 		addTo(sum.Lost, t.Lost)
 		addTo(sum.Skipped, t.Skipped)
 	}
@@ -88,16 +88,5 @@ func addKnown(a, b *int64) *int64 {
 func addTo[K comparable](sum, more map[K]int64) {
 	for k, n := range more {
 		sum[k] += n
-	}
-}
-
-// addCounters adds field by field.
-func addCounters(a, b mirror.Counters) mirror.Counters {
-	return mirror.Counters{
-		RecordsAcked: a.RecordsAcked + b.RecordsAcked, BytesAcked: a.BytesAcked + b.BytesAcked,
-		RecordsFetched: a.RecordsFetched + b.RecordsFetched, BytesFetched: a.BytesFetched + b.BytesFetched,
-		BatchesRaw: a.BatchesRaw + b.BatchesRaw, BatchesRecoded: a.BatchesRecoded + b.BatchesRecoded,
-		RecordsDropped: a.RecordsDropped + b.RecordsDropped,
-		Resends:        a.Resends + b.Resends, Scans: a.Scans + b.Scans,
 	}
 }

@@ -70,7 +70,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 }
 
 func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []change) {
-	topic := Topic{Topic: s.Topic, Dest: s.Dest, Problem: s.Problem, Lost: s.Lost, Skipped: s.Skipped}
+	topic := Topic{Topic: s.Topic, Dest: s.Dest, Problem: s.Problem, Counters: s.Former, Lost: s.Lost, Skipped: s.Skipped}
 	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
 	var changes []change
 	var deletions tombstones

@@ -310,7 +310,8 @@ func (s *fakeSink) CodeName(code int16) string { return fmt.Sprintf("code %d", c
 // memStore is a Store. conflicts are that many updates to refuse, with what another member wrote instead.
 type memStore struct {
 	mu        sync.Mutex
-	hang      map[string]bool // topics of which reads do not return before their context ends
+	hang      map[string]bool          // topics of which reads do not return before their context ends
+	gates     map[string]chan struct{} // topics of which reads do not return before these are closed either
 	topics    map[string]Identities
 	conflicts []Identities
 	updates   int
@@ -321,11 +322,14 @@ func newMemStore() *memStore { return &memStore{topics: map[string]Identities{}}
 
 func (m *memStore) Read(ctx context.Context, _, topic string) (Identities, error) {
 	m.mu.Lock()
-	hang := m.hang[topic]
+	hang, gate := m.hang[topic], m.gates[topic]
 	m.mu.Unlock()
-	if hang {
-		<-ctx.Done()
-		return Identities{}, ctx.Err()
+	if hang || gate != nil {
+		select {
+		case <-ctx.Done():
+			return Identities{}, ctx.Err()
+		case <-gate:
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -335,6 +339,25 @@ func (m *memStore) Read(ctx context.Context, _, topic string) (Identities, error
 		ids.Partitions = map[int32]protocol.Identity{}
 	}
 	return ids, nil
+}
+
+// hangs holds up reads of a topic, or lets them go on.
+func (m *memStore) hangs(topic string, on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if on {
+		m.gates = map[string]chan struct{}{topic: make(chan struct{})}
+		return
+	}
+	close(m.gates[topic])
+	delete(m.gates, topic)
+}
+
+// now returns what is stored of a topic, whatever holds reads up.
+func (m *memStore) now(topic string) Identities {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topics[topic]
 }
 
 func (m *memStore) Update(_ context.Context, _, topic string, ids Identities) error {

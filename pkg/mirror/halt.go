@@ -32,10 +32,14 @@ func (t *tally) skip(reason SkipReason, records int64) {
 func (p *Pipeline) addTally(lost map[Cause]int64, skipped map[SkipReason]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for cause, n := range p.tally.lost {
+	p.tally.addTo(lost, skipped)
+}
+
+func (t *tally) addTo(lost map[Cause]int64, skipped map[SkipReason]int64) {
+	for cause, n := range t.lost {
 		lost[cause] += n
 	}
-	for reason, n := range p.tally.skipped {
+	for reason, n := range t.skipped {
 		skipped[reason] += n
 	}
 }

@@ -34,10 +34,14 @@ func (tn *tenant) leave(ctx context.Context) {
 		l.log.Warn("positions not saved before a hand-over", "unit", tn.String(), "err", err)
 	}
 	for _, p := range list {
-		p.stop()
+		drained = p.stop() && drained // one that came to its end since has sent what it had in hand
 		l.sink.Detach(p)
 	}
+	tn.end() // nothing is stored for it any more: it would not be what the next owner has read
 	t.mu.Lock()
+	if !tn.lost {
+		t.remember(list)
+	}
 	tn.released = true
 	clear(tn.list)
 	t.relist()
@@ -150,6 +154,11 @@ func (p *Pipeline) close() {
 func (p *Pipeline) drained() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.drainedNow()
+}
+
+// drainedNow is drained under mu.
+func (p *Pipeline) drainedNow() bool {
 	return !p.active() || p.window.sent == 0 && (p.ending == nil || p.window.n == 0)
 }
 
@@ -158,11 +167,11 @@ func (l *Link) finish() error {
 	drained := map[*tenant]bool{}
 	for _, t := range l.all() {
 		for _, tn := range t.held() {
-			drained[tn] = allDrained(tn.pipelines())
-		}
-		for _, p := range t.pipelines() {
-			l.sink.Detach(p)
-			p.stop()
+			drained[tn] = true
+			for _, p := range tn.pipelines() {
+				l.sink.Detach(p)
+				drained[tn] = p.stop() && drained[tn]
+			}
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)

@@ -170,6 +170,9 @@ func (l *Link) raiseFloor(ctx context.Context, p *Pipeline, at protocol.Position
 		if !ok || id.ProducerID != at.ProducerID {
 			return fmt.Errorf("identity of %s/%d is another one's: %w", p.source.Topic, p.source.Partition, errSuperseded)
 		}
+		if p.stopped() || id.Floor.ProducerID == at.ProducerID && id.Floor.Source > at.Source { // its next owner passed over more
+			return fmt.Errorf("%s/%d went to another owner: %w", p.source.Topic, p.source.Partition, errSuperseded)
+		}
 		id.Floor = at
 		ids[p.source.Partition] = id
 		return nil

@@ -123,6 +123,17 @@ type Counters struct {
 	Resends, Scans               int64
 }
 
+// Plus adds field by field.
+func (c Counters) Plus(more Counters) Counters {
+	return Counters{
+		RecordsAcked: c.RecordsAcked + more.RecordsAcked, BytesAcked: c.BytesAcked + more.BytesAcked,
+		RecordsFetched: c.RecordsFetched + more.RecordsFetched, BytesFetched: c.BytesFetched + more.BytesFetched,
+		BatchesRaw: c.BatchesRaw + more.BatchesRaw, BatchesRecoded: c.BatchesRecoded + more.BatchesRecoded,
+		RecordsDropped: c.RecordsDropped + more.RecordsDropped,
+		Resends:        c.Resends + more.Resends, Scans: c.Scans + more.Scans,
+	}
+}
+
 // Source returns the source partition.
 func (p *Pipeline) Source() TopicPartition { return p.source }
 
@@ -192,14 +203,16 @@ func (p *Pipeline) rewind(at protocol.Position) {
 	p.refusal, p.narrow, p.culprit = nil, narrowing{}, nil
 }
 
-// stop lets go of everything; the pipeline is not used afterwards.
-func (p *Pipeline) stop() {
+// stop lets go of everything; the pipeline is not used afterwards. It says whether nothing of it was under way.
+func (p *Pipeline) stop() (drained bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	drained = p.drainedNow()
 	p.started, p.joined, p.over = false, false, true
 	p.window.drop()
 	p.generation++
 	p.flight++
+	return drained
 }
 
 // stopped says that p was stopped for good.

@@ -27,6 +27,9 @@ func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beg
 		if now, ok := ids[p.source.Partition]; ok && now.ProducerID != h.identity.ProducerID && h.identity != (protocol.Identity{}) {
 			return fmt.Errorf("%w: another process let the partition go on", ErrConflict)
 		}
+		if p.stopped() { // its next owner would not know of the new identity
+			return ErrUnknownPartition
+		}
 		b = t.beginning(&id, protocol.Position{}, false)
 		ids[p.source.Partition] = b.id
 		return nil
@@ -37,6 +40,9 @@ func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beg
 // savePlain saves where a partition of an at-least-once link begins.
 func (t *topic) savePlain(ctx context.Context, p *Pipeline, id protocol.Identity) (beginning, error) {
 	id.Compacted = false
+	if p.stopped() {
+		return beginning{}, ErrUnknownPartition
+	}
 	if err := t.link.commit(ctx, map[TopicPartition]protocol.Position{p.source: id.Base}); err != nil {
 		return beginning{}, err
 	}

@@ -137,6 +137,7 @@ type TopicStatus struct {
 	Problem     string // why partitions are missing, "" when none are
 	Policy      Policy // how the source cleans the log, as read last
 	Partitions  []PartitionStatus
+	Former      Counters // of partitions that went to another owner, since this process took the topic
 
 	// Lost counts records that were lost, by cause, since this process took the topic: each loss once, when it is found, an
 	// upper bound where the log had gaps. It outlives the halt. Skipped counts records that were passed over, by reason.
@@ -166,19 +167,48 @@ func (l *Link) Status() LinkStatus {
 		if len(t.held()) == 0 {
 			continue // it is another's
 		}
-		t.mu.Lock()
-		ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
-		t.mu.Unlock()
-		ts.Problem = t.problem()
+		ts := t.status(now)
 		problems.add(ts)
-		for _, p := range t.pipelines() {
-			ts.Partitions = append(ts.Partitions, p.Status(now))
-			p.addTally(ts.Lost, ts.Skipped)
-		}
 		s.Topics = append(s.Topics, ts)
 	}
 	s.Problem = problems.text(s.Problem)
 	return s
+}
+
+func (t *topic) status(now time.Time) TopicStatus {
+	t.mu.Lock()
+	ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, Former: t.former.counters, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
+	t.former.tally.addTo(ts.Lost, ts.Skipped)
+	list := t.list
+	t.mu.Unlock()
+	ts.Problem = t.problem()
+	for _, p := range list {
+		ts.Partitions = append(ts.Partitions, p.Status(now))
+		p.addTally(ts.Lost, ts.Skipped)
+	}
+	return ts
+}
+
+// former is what the partitions counted that went to another owner, while others of the topic are mirrored here: what is
+// counted of a topic does not fall.
+type former struct {
+	counters Counters
+	tally    tally
+}
+
+// remember adds what partitions counted that go. It is called under mu.
+func (t *topic) remember(list []*Pipeline) {
+	for _, p := range list {
+		p.mu.Lock()
+		t.former.counters = t.former.counters.Plus(p.counters)
+		for cause, n := range p.tally.lost {
+			t.former.tally.lose(cause, n)
+		}
+		for reason, n := range p.tally.skipped {
+			t.former.tally.skip(reason, n)
+		}
+		p.mu.Unlock()
+	}
 }
 
 // problems gathers why topics are not all started.

@@ -123,6 +123,9 @@ func (t *topic) settle(ctx context.Context, partitions int) (idle []*tenant) {
 			idle = append(idle, tn)
 		}
 	}
+	for _, tn := range lost {
+		t.remember(tn.running())
+	}
 	t.relist()
 	t.mu.Unlock()
 	for _, tn := range lost {
@@ -157,5 +160,6 @@ func (t *topic) relist() {
 	t.list = list
 	if len(t.tenants) == 0 {
 		t.loop = "" // who mirrors it next looks before it reads
+		t.former = former{}
 	}
 }

@@ -19,6 +19,7 @@ type topic struct {
 	list    []*Pipeline // guarded by mu: of all tenants, in order of the source partition; replaced, never changed
 	policy  Policy      // guarded by mu: as read last
 	loop    string      // guarded by mu: who mirrors it back, so that nothing is read; "" nobody
+	former  former      // guarded by mu
 }
 
 // pipelines returns those of the partitions that are mirrored here, in their order.

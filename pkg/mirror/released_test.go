@@ -1,0 +1,153 @@
+package mirror
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tributary/pkg/mirror/protocol"
+)
+
+// TestReleasedWithSomethingUnderWay has a partition come to its end while the positions of a hand-over are being saved: it
+// sends what it has in hand, which the unit must not be said to be drained of.
+func TestReleasedWithSomethingUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		r.start(config())
+		own.set("clicks", whole("clicks", 1))
+		wait(time.Second)
+		log := dense(3, 3, gzipCodec, 1)
+		r.source.mu.Lock()
+		r.source.refuse = errTest
+		r.source.mu.Unlock()
+		r.feed(0, log[:1])
+		wait(50 * time.Millisecond)
+		r.silence(true)
+		r.feed(0, log[1:]) // in hand, and nothing of it sent
+		p := r.pipeline(0)
+		own.set("clicks", leaving(whole("clicks", 1)))
+		wait(100 * time.Millisecond)
+		if _, step := p.Take(time.Now()); step != protocol.Wait {
+			t.Fatalf("a partition that leaves sends: step %d", step)
+		}
+		r.source.set("clicks", TopicInfo{"another-id", 2})
+		wait(100 * time.Millisecond)
+		taken, step := p.Take(time.Now())
+		if step != protocol.Send {
+			t.Fatalf("a partition that comes to its end sends nothing: step %d", step)
+		}
+		defer taken.Hold().Release()
+		r.source.mu.Lock()
+		r.source.refuse = nil
+		r.source.mu.Unlock()
+		wait(2 * time.Second)
+		if got := own.given(); len(got) != 1 || got[0].drained {
+			t.Errorf("released %+v while a batch is under way, want not drained", got)
+		}
+		r.end()
+	})
+}
+
+// TestReleasedUnitWritesNothing has a partition that is being started anew when its unit is given back. What it would store
+// then would be beside what the next owner has read.
+func TestReleasedUnitWritesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		r.source.compacted["clicks"] = true
+		r.start(config())
+		own.set("clicks", whole("clicks", 1))
+		wait(time.Second)
+		r.silence(true)
+		r.feed(0, dense(1, 3, gzipCodec, time.Now().UnixMilli()))
+		p := r.pipeline(0)
+		taken, _ := p.Take(time.Now())
+		taken.Hold().Release()
+		r.store.hangs("clicks", true)
+		p.Answer(taken.Flight, 45, -1, time.Now()) // from now on it takes a new epoch
+		p.Plan()
+		wait(time.Second)
+		own.set("clicks", leaving(whole("clicks", 1)))
+		wait(100 * time.Millisecond)
+		if got := own.given(); len(got) != 1 {
+			t.Fatalf("released %+v", got)
+		}
+		before := r.store.now("clicks").Version
+		r.store.hangs("clicks", false)
+		wait(time.Minute)
+		if after := r.store.now("clicks").Version; after != before {
+			t.Errorf("identities were stored %d times after the unit was released", after-before)
+		}
+		own.set("clicks")
+		r.end()
+	})
+}
+
+// TestLateFloorLowersNone has a floor to be raised for a culprit that was passed over long ago: by a later owner too.
+func TestLateFloorLowersNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		floor int64
+		gone  bool // the partition was stopped
+		want  int64
+	}{
+		"below":   {3, false, 5},
+		"above":   {9, false, 9},
+		"stopped": {3, true, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, nil)
+			id := b.id
+			id.Floor = protocol.Position{Source: test.floor, ProducerID: testProducer}
+			if err := b.link.store.Update(t.Context(), "link", "clicks", Identities{Partitions: map[int32]protocol.Identity{0: id}}); err != nil {
+				t.Fatal(err)
+			}
+			if test.gone {
+				b.p.stop()
+			}
+			err := b.link.raiseFloor(t.Context(), b.p, protocol.Position{Source: 5, ProducerID: testProducer})
+			if superseded := errors.Is(err, errSuperseded); superseded != (test.want != 5) {
+				t.Errorf("got error %v", err)
+			}
+			ids, _ := b.link.store.Read(t.Context(), "link", "clicks")
+			if got := ids.Partitions[0].Floor.Source; got != test.want {
+				t.Errorf("floor is %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// TestSkipEndsWithItsTenure has a partition go to another owner while a skip makes its new identity.
+func TestSkipEndsWithItsTenure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		r.start(config())
+		own.set("clicks", whole("clicks", 1))
+		wait(time.Second)
+		p := r.pipeline(0)
+		p.Halt(CauseSequenceHole, "as the test wants it", nil)
+		r.store.hangs("clicks", true)
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.link.Skip(t.Context(), TopicPartition{"clicks", 0}, Choice{})
+			done <- err
+		}()
+		wait(time.Second)
+		before := r.store.now("clicks")
+		own.set("clicks")
+		wait(time.Second)
+		r.store.hangs("clicks", false)
+		wait(time.Second)
+		select {
+		case err := <-done:
+			if !errors.Is(err, ErrUnknownPartition) {
+				t.Errorf("skip: %v, want that the partition is not here", err)
+			}
+		default:
+			t.Error("the skip goes on")
+		}
+		if after := r.store.now("clicks"); after.Version != before.Version {
+			t.Errorf("a skip stored %+v after the unit was lost", after.Partitions[0])
+		}
+		r.end()
+	})
+}
