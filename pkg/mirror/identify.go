@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"time"
 
 	"tributary/pkg/mirror/protocol"
 )
@@ -14,8 +15,6 @@ type beginning struct {
 	id    protocol.Identity
 	at    protocol.Position
 	saved bool // at stands in the group as it is
-	// rebuilt: the store had no identity, though there was one. With it went what was known of former owners.
-	rebuilt bool
 	obstacle
 }
 
@@ -89,15 +88,13 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 			id = template
 			id.DestPartition = t.destPartition(template, p, destPartitions)
 			id = have.Position.Rebuild(id)
-			changed, starts[i].rebuilt = true, true
+			id.Rebuilt, changed = time.Now().UnixMilli(), true
 		default:
 			created = append(created, p)
 			continue
 		}
 		ids.Partitions[p] = id
-		rebuilt := starts[i].rebuilt
 		starts[i] = t.beginning(&id, have.Position, found)
-		starts[i].rebuilt = rebuilt
 		if starts[i].id.Compacted {
 			ids.Partitions[p], changed = starts[i].id, true
 		}

@@ -74,6 +74,8 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	switch {
 	case !p.active() || !p.joined || p.closing || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || p.loop != "" || p.held() || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
+	case p.unproved && !p.tenant.valid(): // what is read could not be sent, and would be read again and again
+		a = Away
 	case p.window.bytes > maxQueuedBytes:
 		a = Full
 	}

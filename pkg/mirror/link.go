@@ -190,6 +190,7 @@ func (l *Link) ticker(ctx context.Context) {
 					l.rejoin(p)
 				} else if p.wantsProof() {
 					l.sink.Ready(p)
+					l.source.Wake(p)
 					proofs = true
 				}
 			}

@@ -9,10 +9,12 @@ import (
 
 const (
 	// unknownIdleClose is for how long a silent owner's connections are taken to stay open where the destination does not tell
-	// its connections.max.idle.ms: Kafka's default.
+	// its connections.max.idle.ms, or closes none: Kafka's default.
 	unknownIdleClose = 10 * time.Minute
 	// quietMargin is beyond what a request that was received may still take.
 	quietMargin = 10 * time.Second
+	// rebuiltMargin is by how much the clocks of two members may differ.
+	rebuiltMargin = time.Hour
 )
 
 // quietAt is from when on a former owner sends nothing any more; what it sent before dies in the grace of a calm scan. It is
@@ -23,13 +25,23 @@ func (p *Pipeline) quietAt() time.Time {
 	case PredecessorDead:
 		return since.Add(wait)
 	case PredecessorUnknown:
-		idleClose := p.limits.IdleClose
-		if idleClose <= 0 {
-			idleClose = unknownIdleClose
-		}
-		return since.Add(max(wait, idleClose))
+		return since.Add(max(wait, p.idleClose()))
 	}
 	return time.Time{}
+}
+
+// idleClose is for how long a connection to the destination is taken to stay open on which nothing moves. It is called under mu.
+func (p *Pipeline) idleClose() time.Duration {
+	if p.limits.IdleClose <= 0 {
+		return unknownIdleClose
+	}
+	return p.limits.IdleClose
+}
+
+// forgotten says that the pool forgot who was there before, so lately that they may still hold open connections: an identity
+// was rebuilt. Owners since then know of each other alone, and by their own clocks.
+func (tn *tenant) forgotten(id protocol.Identity, idleClose time.Duration) bool {
+	return id.Rebuilt != 0 && !tn.Since.IsZero() && tn.Since.Sub(time.UnixMilli(id.Rebuilt)) < idleClose+rebuiltMargin
 }
 
 // unquiet tells people why old records wait, and until when.

@@ -44,7 +44,7 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 	if step != protocol.Send {
 		return Taken{}, step
 	}
-	idle := p.limits.IdleClose > 0 && now.Sub(p.lastAck) > p.limits.IdleClose/2
+	idle := now.Sub(p.lastAck) > p.idleClose()/2
 	if protocol.NeedsLease(p.run, ages, p.opening, idle) && !p.tenant.valid() {
 		p.trouble("ownership cannot be proven at the moment")
 		p.unproved = true

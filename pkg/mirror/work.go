@@ -157,7 +157,7 @@ func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 func (tn *tenant) launch(partition int32, b beginning, limits Limits) {
 	t := tn.topic
 	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: t.link, tenant: tn, before: tn.Before, limits: limits}
-	if b.rebuilt && !tn.Since.IsZero() { // of a pool that forgot who was there
+	if tn.forgotten(b.id, p.idleClose()) {
 		p.before = PredecessorUnknown
 	}
 	t.mu.Lock()

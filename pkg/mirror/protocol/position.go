@@ -99,6 +99,9 @@ type Identity struct {
 	// Floor is the end of the last source records that were passed over: they took no sequence, so that nothing may be
 	// counted from a position before it. Of this producer, or void; the zero value is none.
 	Floor Position `json:"floor,omitzero"`
+	// Rebuilt is when the store got the identity back from a position, after it had lost it; ms since 1970, 0: never. With the
+	// identity went what was known of former owners.
+	Rebuilt int64 `json:"rebuilt,omitempty"`
 	// Compacted sources only: the newest epoch handed out, and where the run that took it began (E1, E2).
 	Compacted bool  `json:"compacted,omitempty"`
 	Epoch     int16 `json:"epoch,omitempty"`

@@ -71,7 +71,7 @@ func checkIdentity(id protocol.Identity) error {
 			return err
 		}
 	}
-	if id.DestPartition < 0 || id.ProducerID < 0 || id.SourceEpochs < 0 || id.Epoch < 0 || id.Start < 0 {
+	if id.DestPartition < 0 || id.ProducerID < 0 || id.SourceEpochs < 0 || id.Epoch < 0 || id.Start < 0 || id.Rebuilt < 0 {
 		return fmt.Errorf("a negative number in %+v", id)
 	}
 	for _, p := range []protocol.Position{id.Base, id.Floor} {
