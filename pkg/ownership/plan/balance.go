@@ -46,7 +46,7 @@ func (r *round) balance() {
 			l.items = append(l.items, item{u.weight, u.owner})
 		}
 	}
-	l.allowed = func(item, bin int) bool { return !r.shunnedBy(bin, movable[item].Unit) }
+	l.allowed = func(item, bin int) bool { return !r.unfit(bin, movable[item].Unit) }
 	l.limit = func(share float64) int {
 		n := float64(len(r.units))
 		return max(minMoves, ceil(n*moveShare), ceil(n*share/evenRounds))

@@ -43,11 +43,14 @@ func (r *round) reluctance(m int, u Unit) int {
 	if r.members[m].damped {
 		against += againstDamped
 	}
-	if r.shunned(m) || r.shunnedBy(m, u) {
+	if r.shunned(m) || r.unfit(m, u) {
 		against += againstShunned
 	}
 	return against
 }
+
+// unfit says that a member could make no progress with a unit: it did not lately, or does not even see it.
+func (r *round) unfit(m int, u Unit) bool { return r.shunnedBy(m, u) || r.members[m].Blind[u.Topic] }
 
 // gather sorts the members, and remembers when each came.
 func (r *round) gather() {

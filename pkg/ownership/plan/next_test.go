@@ -62,6 +62,25 @@ func TestDrain(t *testing.T) {
 	w.round()
 }
 
+func TestBlindMembersGetNothingOfWhatTheyDoNotSee(t *testing.T) {
+	w := small(t)
+	for _, instance := range []string{"m0", "m1"} {
+		w.byInstance(instance).Blind = map[string]bool{"t00": true, "new": true}
+	}
+	heavy := Unit{"new", 0, 1}
+	w.in.Topics["new"], w.in.Load[heavy] = 1, 3e6
+	w.settle()
+	sees := w.byInstance("m2").Name
+	if s := w.in.Current.Seats[heavy]; s.Owner != sees {
+		t.Errorf("%s has %+v, want %s to own it", heavy, s, sees)
+	}
+	w.die(sees)
+	w.settle()
+	if s := w.in.Current.Seats[heavy]; s.Owner == "" {
+		t.Errorf("%s has nobody, though nobody sees it better than who lives", heavy)
+	}
+}
+
 func TestFlap(t *testing.T) {
 	w := small(t)
 	w.restart("m1")

@@ -62,6 +62,8 @@ type Member struct {
 	Stuck map[Unit]bool
 	// Able says that it gets on with both clusters, as far as it can tell. While no other member is, what is stuck stays.
 	Able bool
+	// Blind are topics that it does not see at the source, so that it could not mirror them: they go to members that do.
+	Blind map[string]bool
 }
 
 // Seat says who mirrors a unit, by the names of members. Owner is empty in no plan of Next; Standby is where there is

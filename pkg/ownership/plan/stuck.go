@@ -88,13 +88,22 @@ func (r *round) remembered() []Shun {
 	})
 }
 
-// rescue moves what makes no progress to a member that does: to the standby, or to the one with the least load. Who says that
+// shun keeps a unit from coming back to its owner for a while, or everything where that is sick.
+func (r *round) shun(u *unit) {
+	key := shunKey{u.owner, u.Unit}
+	if r.members[u.owner].sick {
+		key.unit = Unit{}
+	}
+	r.shuns[key] = r.now.Add(shunTime)
+}
+
+// rescue moves what makes no progress, and what its owner does not see, to a member that does: to the standby, or to the one with the least load. Who says that
 // something is stuck has waited already; and a member that is able has been so for a while. So nothing moves when a cluster
 // is away, which nobody gets on with, nor when it comes back and one of them is the first to notice.
 func (r *round) rescue() {
 	var stuck []*unit
 	for i := range r.units {
-		if u := &r.units[i]; u.owner != nobody && !u.pinned && r.members[u.owner].Stuck[u.Unit] {
+		if u := &r.units[i]; u.owner != nobody && !u.pinned && (r.members[u.owner].Stuck[u.Unit] || r.members[u.owner].Blind[u.Topic]) {
 			stuck = append(stuck, u)
 		}
 	}
@@ -113,11 +122,9 @@ func (r *round) rescue() {
 		if to == nobody {
 			continue
 		}
-		key := shunKey{u.owner, u.Unit}
-		if r.members[u.owner].sick {
-			key.unit = Unit{}
+		if r.members[u.owner].Stuck[u.Unit] {
+			r.shun(u)
 		}
-		r.shuns[key] = r.now.Add(shunTime)
 		r.give(u, to)
 	}
 }

@@ -64,6 +64,10 @@ func (m *member) takeUnits() {
 		if l.tenures[u] != nil || !m.wants(u, seat) || m.busy(u) || !m.ripe(l.retry[u]) {
 			continue
 		}
+		if m.offered[u.Topic] == 0 {
+			l.refused[u] = fmt.Sprintf("%s does not see topic %s at the source, or its configuration does not match it; they go to members that do, if there are any", m.cfg.Instance, u.Topic)
+			continue
+		}
 		replace, free := m.clearance(u)
 		if !free || l.tenures[u] != nil {
 			continue

@@ -19,6 +19,7 @@ type lead struct {
 	writing bool
 	failed  int
 	load    map[plan.Unit]float64 // smoothed
+	blind   map[sight]time.Time   // since when members do not see what is planned
 	sampled time.Time
 }
 
@@ -157,6 +158,7 @@ func (m *member) planMembers() []plan.Member {
 				Draining: content.Draining, Stuck: stuckOf(r.Loads), Able: r.Able})
 		}
 	}
+	m.markBlind(all)
 	return all
 }
 
