@@ -3,9 +3,8 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Times of looking into a suspicion.
@@ -72,16 +71,16 @@ func (p *Pipeline) suspect(s *suspicion) {
 
 // examiner looks into suspicions until ctx ends.
 func (l *Link) examiner(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(examineAtOnce)
-	for ctx.Err() == nil {
+	var g sync.WaitGroup
+	defer g.Wait()
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case p := <-l.suspects:
-			g.Go(func() error { l.examine(ctx, p); return nil })
+			g.Go(func() { l.examine(ctx, p) })
 		}
 	}
-	_ = g.Wait() // its functions return nil
 }
 
 // examine settles what p is suspected of, however long the clusters take to answer.
@@ -93,9 +92,11 @@ func (l *Link) examine(ctx context.Context, p *Pipeline) {
 		if s == nil {
 			return
 		}
-		bounded, cancel := context.WithTimeout(ctx, examineTimeout)
-		found, err := l.find(bounded, p, *s, at)
-		cancel()
+		var found *ending
+		err := within(ctx, l.examining, examineTimeout, func(ctx context.Context) (err error) {
+			found, err = l.find(ctx, p, *s, at)
+			return err
+		})
 		if err == nil {
 			p.examined(s, found)
 			return

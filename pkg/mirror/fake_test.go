@@ -63,6 +63,7 @@ type fakeSource struct {
 	saves     int
 	to        map[string]protocol.Place // as saved last, by topic
 	refuse    error                     // of saves
+	denied    string                    // a topic that is not saved, though others are
 	open      map[int32]OpenTransaction
 	openErr   error
 	openAsked int
@@ -171,11 +172,15 @@ func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[To
 	if s.refuse != nil {
 		return s.refuse
 	}
-	maps.Copy(s.group, positions)
-	for tp := range positions {
-		s.to[tp.Topic] = to[tp.Topic]
+	var err error
+	for tp, at := range positions {
+		if tp.Topic == s.denied {
+			err = errTest
+			continue
+		}
+		s.group[tp], s.to[tp.Topic] = at, to[tp.Topic]
 	}
-	return nil
+	return err
 }
 
 func (s *fakeSource) saved(topic string, partition int32) (protocol.Position, bool) {

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/batch"
 	"tributary/pkg/mirror/protocol"
@@ -49,11 +48,12 @@ const foretellAtOnce = 8
 
 // foreteller stores the source leader epochs that pipelines have met, those of a topic together.
 func (l *Link) foreteller(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(foretellAtOnce)
-	for ctx.Err() == nil {
+	var g sync.WaitGroup
+	defer g.Wait()
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case p := <-l.foretells:
 			met := map[string][]*Pipeline{p.source.Topic: {p}}
 			for range len(l.foretells) {
@@ -61,11 +61,10 @@ func (l *Link) foreteller(ctx context.Context) {
 				met[p.source.Topic] = append(met[p.source.Topic], p)
 			}
 			for topic, list := range met {
-				g.Go(func() error { l.foretellAll(ctx, topic, list); return nil })
+				g.Go(func() { l.foretellAll(ctx, topic, list) })
 			}
 		}
 	}
-	_ = g.Wait() // its functions return nil
 }
 
 // foretellAll stores the epochs that the partitions of one topic wait for, and lets them read on. Those that are stopped
@@ -75,9 +74,7 @@ func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) 
 		if list = slices.DeleteFunc(list, (*Pipeline).stopped); len(list) == 0 {
 			return
 		}
-		bounded, cancel := context.WithTimeout(ctx, saveTimeout)
-		err := l.storeEpochs(bounded, topic, list)
-		cancel()
+		err := within(ctx, l.foretelling, saveTimeout, func(ctx context.Context) error { return l.storeEpochs(ctx, topic, list) })
 		if err == nil {
 			break
 		}

@@ -102,13 +102,7 @@ func allDrained(list []*Pipeline) bool {
 // saveLast saves the positions of pipelines that are going to end, together with others that do at the same moment. It tries
 // until it works, and at least once.
 func (l *Link) saveLast(ctx context.Context, until time.Time, list []*Pipeline) error {
-	moved := map[TopicPartition]protocol.Position{}
-	now := time.Now()
-	for _, p := range list {
-		if at, ok := p.takePosition(now, saveIdleEvery); ok {
-			moved[p.source] = at
-		}
-	}
+	moved := movedOf(list)
 	if len(moved) == 0 {
 		return nil
 	}
@@ -123,6 +117,27 @@ func (l *Link) saveLast(ctx context.Context, until time.Time, list []*Pipeline) 
 		case <-time.After(wait):
 		}
 	}
+}
+
+// saveSome saves the positions of some that have ended, by themselves.
+func (l *Link) saveSome(ctx context.Context, list []*Pipeline) error {
+	moved := movedOf(list)
+	if len(moved) == 0 {
+		return nil
+	}
+	return l.commit(ctx, moved)
+}
+
+// movedOf returns the positions that are not saved.
+func movedOf(list []*Pipeline) map[TopicPartition]protocol.Position {
+	moved := map[TopicPartition]protocol.Position{}
+	now := time.Now()
+	for _, p := range list {
+		if at, ok := p.takePosition(now, saveIdleEvery); ok {
+			moved[p.source] = at
+		}
+	}
+	return moved
 }
 
 // drain stops reading and sending, and waits until every batch in flight is answered.
@@ -179,7 +194,10 @@ func (l *Link) finish() error {
 	err := l.save(ctx, saveIdleEvery)
 	for tn, drained := range drained {
 		tn.end()
-		l.own.Release(tn.Tenure, drained && err == nil)
+		if err != nil && drained { // it may be the others' that are refused
+			drained = l.saveSome(ctx, tn.pipelines()) == nil
+		}
+		l.own.Release(tn.Tenure, drained)
 	}
 	return err
 }

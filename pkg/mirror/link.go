@@ -71,6 +71,10 @@ type Link struct {
 	settings    settings
 	starts      chan struct{} // places of starts under way
 	makes       chan struct{} // the same for starts that make something
+	restarting  chan struct{} // the same for partitions that are started anew,
+	examining   chan struct{} // looked into,
+	parking     chan struct{} // let pass over what is parked,
+	foretelling chan struct{} // and topics whose leader epochs are stored
 	policyReads *gatherer[string, map[string]Policy]
 	limitReads  *gatherer[string, map[string]Limits]
 	loads       *gatherer[wantedPositions, map[TopicPartition]Loaded]
@@ -95,7 +99,9 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
 		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), topics: map[string]*topic{},
 		settings: settings{policies: map[string]reading[Policy]{}, limits: map[string]reading[Limits]{}},
-		starts:   make(chan struct{}, startAtOnce), makes: make(chan struct{}, makeAtOnce)}
+		starts:   make(chan struct{}, startAtOnce), makes: make(chan struct{}, makeAtOnce),
+		restarting: make(chan struct{}, restartAtOnce), examining: make(chan struct{}, examineAtOnce),
+		parking: make(chan struct{}, parkAtOnce), foretelling: make(chan struct{}, foretellAtOnce)}
 	l.policyReads = newGatherer(saveTimeout, l.readPolicies)
 	l.limitReads = newGatherer(saveTimeout, l.readLimits)
 	l.loads = newGatherer(saveTimeout, l.loadAll)

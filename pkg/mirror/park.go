@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/batch"
 	"tributary/pkg/mirror/protocol"
@@ -54,19 +53,16 @@ const (
 // next start goes on from the floor. What is not counted needs none. Nothing but a halt can come between, as all that
 // takes a pipeline back to its position begins with a batch in the window.
 func (l *Link) parker(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(parkAtOnce)
-	for ctx.Err() == nil {
+	var g sync.WaitGroup
+	defer g.Wait()
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case p := <-l.parks:
-			g.Go(func() error {
-				l.pass(ctx, p)
-				return nil
-			})
+			g.Go(func() { l.pass(ctx, p) })
 		}
 	}
-	_ = g.Wait() // its functions return nil
 }
 
 // errSuperseded ends a pass whose pipeline was started anew, or halted, meanwhile.
@@ -91,9 +87,7 @@ func (l *Link) pass(ctx context.Context, p *Pipeline) {
 		},
 	}
 	for wait := startRetryMin; len(steps) > 0; {
-		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
-		err := steps[0](bounded)
-		cancel()
+		err := within(ctx, l.parking, startTopicTime, steps[0])
 		switch {
 		case err == nil:
 			steps, wait = steps[1:], startRetryMin

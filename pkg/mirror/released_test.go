@@ -83,6 +83,84 @@ func TestReleasedUnitWritesNothing(t *testing.T) {
 	})
 }
 
+// TestStopTellsUnitsApart stops a link of which one topic's positions are refused. The other topic's units were drained all the
+// same: old records would wait for nothing at their next owner.
+func TestStopTellsUnitsApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		cfg := config()
+		cfg.Match = func(string) bool { return true }
+		r.start(cfg)
+		own.set("clicks", whole("clicks", 1))
+		own.set("other", whole("other", 1))
+		wait(time.Second)
+		r.source.mu.Lock()
+		r.source.denied = "clicks"
+		r.source.mu.Unlock()
+		for _, topic := range r.link.all() {
+			p := topic.pipelines()[0]
+			b := &bench{t: t, budget: NewBudget(1 << 20), p: p}
+			b.intake = NewIntake(b.budget)
+			log := dense(1, 3, gzipCodec, 1)
+			b.feed(log)
+			wait(50 * time.Millisecond)
+			b.feed(log)
+		}
+		wait(50 * time.Millisecond)
+		if err := r.stop(); !errors.Is(err, errTest) {
+			t.Errorf("stop: %v", err)
+		}
+		got := map[string]bool{}
+		for _, g := range own.given() {
+			got[g.Topic] = g.drained
+		}
+		if len(got) != 2 || got["clicks"] || !got["other"] {
+			t.Errorf("released as drained: %v, want other alone", got)
+		}
+	})
+}
+
+// TestWhatFailsDoesNotHoldOthersUp has more partitions of a topic to be started anew than are at a time, all in vain, and then
+// one of another topic.
+func TestWhatFailsDoesNotHoldOthersUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.source.set("clicks", TopicInfo{"source-id", restartAtOnce + 1})
+		r.source.compacted["clicks"], r.source.compacted["other"] = true, true
+		cfg := config()
+		cfg.Match = func(string) bool { return true }
+		r.start(cfg)
+		wait(time.Second)
+		r.source.mu.Lock()
+		r.source.denied = "clicks"
+		r.source.mu.Unlock()
+		anew := func(p *Pipeline) {
+			p.mu.Lock()
+			p.position.Source++ // something is to be saved first
+			p.detach(protocol.Restart)
+			p.mu.Unlock()
+			p.link.rejoin(p)
+		}
+		for _, p := range r.link.all()[0].pipelines() {
+			anew(p)
+		}
+		wait(time.Second)
+		p := r.link.all()[1].pipelines()[0]
+		anew(p)
+		wait(time.Minute)
+		if b := (&bench{p: p}); b.position().Epoch != 1 {
+			t.Errorf("another topic's partition is %+v", p.Status(time.Now()))
+		}
+		if s := r.status(0); s.State == StateCaughtUp || s.Why == "" {
+			t.Errorf("a partition that does not start again is %s: %s", s.State, s.Why)
+		}
+		r.source.mu.Lock()
+		r.source.denied = ""
+		r.source.mu.Unlock()
+		r.end()
+	})
+}
+
 // TestLateFloorLowersNone has a floor to be raised for a culprit that was passed over long ago: by a later owner too.
 func TestLateFloorLowersNone(t *testing.T) {
 	for name, test := range map[string]struct {

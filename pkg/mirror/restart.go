@@ -2,9 +2,8 @@ package mirror
 
 import (
 	"context"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/mirror/protocol"
 )
@@ -17,16 +16,16 @@ const restartAtOnce = 8
 
 // restarter starts single partitions anew: a compacted source after doubt, or a fenced producer.
 func (l *Link) restarter(ctx context.Context) {
-	var g errgroup.Group
-	g.SetLimit(restartAtOnce)
-	for ctx.Err() == nil {
+	var g sync.WaitGroup
+	defer g.Wait()
+	for {
 		select {
 		case <-ctx.Done():
+			return
 		case p := <-l.restarts:
-			g.Go(func() error { l.startAgain(ctx, p); return nil })
+			g.Go(func() { l.startAgain(ctx, p) })
 		}
 	}
-	_ = g.Wait() // its functions return nil
 }
 
 func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
@@ -38,12 +37,12 @@ func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
 	ctx, cancel := during(ctx, p.tenant.life)
 	defer cancel()
 	for wait := startRetryMin; ctx.Err() == nil; wait = min(2*wait, startRetryMax) {
-		bounded, cancel := context.WithTimeout(ctx, startTopicTime)
-		err := l.saveOne(bounded, p)
-		if err == nil {
-			err = t.restart(bounded, p)
-		}
-		cancel()
+		err := within(ctx, l.restarting, startTopicTime, func(ctx context.Context) error {
+			if err := l.saveOne(ctx, p); err != nil {
+				return err
+			}
+			return t.restart(ctx, p)
+		})
 		if err == nil || ctx.Err() != nil {
 			return
 		}

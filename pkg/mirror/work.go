@@ -109,6 +109,18 @@ func enter(ctx context.Context, slots chan struct{}) error {
 // exit gives the place back.
 func exit(slots chan struct{}) { <-slots }
 
+// within makes one attempt, in one of the places that slots has and within a time. Who tries again waits without a place: what
+// does not work must not keep others from trying.
+func within(ctx context.Context, slots chan struct{}, limit time.Duration, attempt func(context.Context) error) error {
+	if err := enter(ctx, slots); err != nil {
+		return err
+	}
+	defer exit(slots)
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return attempt(bounded)
+}
+
 // start starts the partitions that are not running yet: destination, identities, positions, pipelines.
 func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 	t, l := tn.topic, tn.topic.link
