@@ -652,7 +652,7 @@ func TestManyTenures(t *testing.T) {
 			own.set("other")
 		}
 		wait(2 * time.Second)
-		if now := runtime.NumGoroutine(); now != begun {
+		if now := runtime.NumGoroutine(); now > begun { // fewer: that of the test before had not quite ended
 			t.Errorf("%d goroutines, before %d", now, begun)
 		}
 		r.wantLanes(0)

@@ -1,6 +1,7 @@
 package produce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const (
 	grace       = 3 * time.Second
 	promptly    = time.Second
 	logEndPoll  = 20 * time.Millisecond
+	logEndWait  = 2 * time.Second  // for the high watermark to reach the log's end
 	joinTimeout = 60 * time.Second // of one attempt, without the grace
 )
 
@@ -93,11 +95,11 @@ func (l *lane) joinNow(ctx context.Context, address string, list []*joiner) {
 
 // joinCalmly is joinNow after the grace.
 func (l *lane) joinCalmly(ctx context.Context, address string, list []*joiner) {
-	err := l.waitGrace(ctx, address, list)
-	if err == nil {
+	lasting, err := l.waitGrace(ctx, address, list)
+	if len(lasting) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, joinTimeout)
 		defer cancel()
-		err = l.find(bounded, address, list)
+		err = cmp.Or(err, l.find(bounded, address, lasting))
 	}
 	l.finish(ctx, list, err)
 }
@@ -131,33 +133,35 @@ func (l *lane) finish(ctx context.Context, list []*joiner, err error) {
 // settle takes j out of the list: it joined, halted, or moved.
 func (j *joiner) settle() { j.e = nil }
 
-// waitGrace returns once the leader has answered promptly before and after a whole grace.
-func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) error {
+// waitGrace returns once the leader has answered promptly before and after a whole grace, with those of which it told each
+// time. The error is the first reason why it did not of others.
+func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) (lasting []*joiner, first error) {
 	conn, err := l.sink.cluster.Dial(ctx, address)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer conn.Close()
 	some := apart(list)[0] // every partition is in it once
-	ask := func() (time.Duration, error) {
+	ask := func() time.Duration {
 		begun := time.Now()
-		_, err := l.logEnds(ctx, conn, some)
-		return time.Since(begun), err
+		told, err := l.logEnds(ctx, conn, some)
+		first = cmp.Or(first, err)
+		some = slices.DeleteFunc(some, func(j *joiner) bool { _, ok := told[j]; return !ok })
+		return time.Since(begun)
 	}
-	if _, err := ask(); err != nil {
-		return err
-	}
-	for {
+	ask()
+	for took := promptly; len(some) > 0 && took >= promptly; took = ask() {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(grace):
 		}
-		took, err := ask()
-		if err != nil || took < promptly {
-			return err
-		}
 	}
+	told := map[mirror.TopicPartition]bool{}
+	for _, j := range some {
+		told[j.e.dest] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(j *joiner) bool { return !told[j.e.dest] }), first
 }
 
 var errNoLeader = errors.New("no leader is known; if that lasts, the topic is gone or the right to DESCRIBE it is missing")

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -176,5 +177,83 @@ func TestTailsOfFewAreInMemory(t *testing.T) {
 	defer mu.Unlock()
 	if want := []int{0, headsAtOnce, 2 * headsAtOnce}; !slices.Equal(at, want) || s.joined() != partitions {
 		t.Errorf("%d joined; before each fetch %v, want %v", s.joined(), at, want)
+	}
+}
+
+// tails answers what leaders say of the ends of their logs: of the partitions in ends these, of others the truth; errs are codes.
+func (s *scanRig) tails(ends map[int32]int64, errs map[int32]int16) {
+	s.fake.ControlKey(int16(kmsg.OffsetForLeaderEpoch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		s.fake.KeepControl()
+		resp := req.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+		for _, t := range req.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+			topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+			topic.Topic = t.Topic
+			for _, p := range t.Partitions {
+				a := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+				a.Partition, a.LeaderEpoch, a.EndOffset, a.ErrorCode = p.Partition, p.LeaderEpoch, ends[p.Partition], errs[p.Partition]
+				topic.Partitions = append(topic.Partitions, a)
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+}
+
+// TestCalmScanWaitsForTheLogEnd has three partitions join after a grace together, of which the third has a tail that is not
+// replicated yet: it may be ours, and counts only once it is decided (rule W). Whatever is wrong with one says nothing of the
+// others, and holds none of them up.
+func TestCalmScanWaitsForTheLogEnd(t *testing.T) {
+	const have = 3
+	for name, test := range map[string]struct {
+		list *kerr.Error     // of the first partition's end
+		tail map[int32]int16 // what the leader answers when it is asked for its log end
+		ends []int64
+	}{
+		"all are asked":               {nil, nil, []int64{have, have, -1}},
+		"an end is not told":          {kerr.OffsetNotAvailable, nil, []int64{-1, have, -1}},
+		"a log end is not told":       {nil, map[int32]int16{0: kerr.FencedLeaderEpoch.Code}, []int64{-1, have, -1}},
+		"the unreplicated one is not": {nil, map[int32]int16{2: kerr.FencedLeaderEpoch.Code}, []int64{have, have, -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScanRig(t, 3, func(fake *kfake.Cluster, partition int32) { other(t, fake, partition, have) })
+			slices.SortFunc(s.ps, func(a, b *mirror.Pipeline) int { return int(a.Dest().Partition - b.Dest().Partition) })
+			s.tails(map[int32]int64{0: have, 1: have, 2: have + 2}, test.tail)
+			if test.list != nil {
+				s.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: topicName, Partitions: []int32{0}, Err: test.list, Count: -1})
+			}
+			conn, err := s.sink.cluster.Dial(t.Context(), s.leader.Address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			list := s.joiners(map[*mirror.Pipeline]*entry{})
+			for _, j := range list {
+				j.plan.Need, j.at, j.end = protocol.ScanCalm, s.leader, 0
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			begun := time.Now()
+			err = s.lane.findEnds(ctx, conn, list)
+			for i, j := range list {
+				if j.end != test.ends[i] {
+					t.Errorf("partition %d is scanned up to %d, want %d", i, j.end, test.ends[i])
+				}
+			}
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("after %v: %v, want an error about one, in time for the others", time.Since(begun), err)
+			}
+		})
+	}
+}
+
+// TestGraceOfOneIsNotAnothers has a partition of which the leader does not tell its log's end: the others' grace goes on.
+func TestGraceOfOneIsNotAnothers(t *testing.T) {
+	t.Parallel()
+	s := newScanRig(t, 2, func(*kfake.Cluster, int32) {})
+	s.tails(nil, map[int32]int16{0: kerr.FencedLeaderEpoch.Code})
+	lasting, err := s.lane.waitGrace(t.Context(), s.leader.Address, s.joiners(map[*mirror.Pipeline]*entry{}))
+	if len(lasting) != 1 || lasting[0].e.dest.Partition != 1 || err == nil {
+		t.Errorf("the grace of %d partitions lasted, error %v; want that of partition 1, and why not of 0", len(lasting), err)
 	}
 }
