@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,9 +73,9 @@ func freezeWithBacklog(t *testing.T) {
 			each(m.ways[:len(p.from.Nodes())], do)
 		}
 	}
-	source(func(w *kafka.Proxy) { w.Throttle(100_000) }) // or all would be copied before anything can happen
+	source(func(w *kafka.Proxy) { w.Throttle(300_000) }) // or all would be copied before anything can happen
 	t.Cleanup(func() { source(func(w *kafka.Proxy) { _ = w.Heal() }) })
-	p.flow(t, load.FleetSpec{Every: 10 * time.Millisecond, Records: 10, Rounds: size(80, 200), Seed: 9, Age: time.Hour})
+	p.flow(t, load.FleetSpec{Every: 10 * time.Millisecond, Records: 10, Rounds: 1000, Seed: 9, Age: time.Hour})
 	reports := p.fleet.wait(t)
 
 	m := p.members[0]
@@ -105,33 +107,45 @@ func freezeWithBacklog(t *testing.T) {
 	p.requireExact(t, reports)
 }
 
-// requireWait proves that the heirs of the topics say what they wait for.
+// requireWait proves that the heirs of the topics say what they wait for, each as soon as it has read something old.
 func (p *pool) requireWait(t *testing.T, topics []string) {
 	t.Helper()
-	eventually(t, p.session+poolTick+5*time.Second, "status says what the old records wait for", func(ctx context.Context) error {
+	left := slices.Clone(topics)
+	eventually(t, p.session+poolTick+poolIdle, "status says what the old records wait for", func(ctx context.Context) error {
 		owners, err := p.tree.owners(ctx)
 		if err != nil {
 			return err
 		}
-		for _, topic := range topics {
-			heir, ok := p.live()[owners[topic].instance]
-			if !ok || heir == p.members[0] {
-				return describe("%s is with %q", topic, owners[topic].instance)
-			}
-			status, err := heir.topic(ctx, topic)
+		var last error
+		left = slices.DeleteFunc(left, func(topic string) bool {
+			why, err := p.waitsFor(ctx, topic, owners[topic].instance)
 			if err != nil {
-				return err
+				last = err
+				return false
 			}
-			if len(status.Partitions) == 0 {
-				return describe("%s has no partition", topic)
-			}
-			for _, part := range status.Partitions {
-				if part.State != "waiting" || part.Error == "" {
-					return describe("%s/%d is %s: %s %s", topic, part.Partition, part.State, part.Reason, part.Error)
-				}
-				t.Logf("%s/%d: %s: %s", topic, part.Partition, part.State, part.Error)
-			}
-		}
-		return nil
+			t.Logf("%s: %s", topic, why)
+			return true
+		})
+		return last
 	})
+}
+
+// waitsFor is what the old records of a topic wait for at its heir.
+func (p *pool) waitsFor(ctx context.Context, topic, instance string) (string, error) {
+	heir, ok := p.live()[instance]
+	if !ok || heir == p.members[0] {
+		return "", describe("%s is with %q", topic, instance)
+	}
+	status, err := heir.topic(ctx, topic)
+	if err != nil {
+		return "", err
+	}
+	if len(status.Partitions) == 0 {
+		return "", describe("%s has no partition", topic)
+	}
+	part := status.Partitions[0]
+	if part.State != "waiting" || !strings.Contains(part.Error, "old records wait until") {
+		return "", describe("%s/%d is %s: %s %s", topic, part.Partition, part.State, part.Reason, part.Error)
+	}
+	return part.Error, nil
 }
