@@ -19,12 +19,35 @@ type GroupOffset struct {
 	Metadata    string // the committer's own words; brokers take 4096 bytes by default
 }
 
-// CommitOffsets stores positions of a group that has no members. The coordinator takes each partition
-// by itself: the error joins a *PartitionError for each that it refused, and the others are stored.
+// A coordinator writes what a commit brings as one batch of its own topic, and refuses all of it with
+// UNKNOWN_SERVER_ERROR where that is larger than the topic takes, 1 MiB by default: 2,000 topics with the longest names were
+// too many (4.3.1). One offset has about commitOverhead bytes there beside its names and words.
+const (
+	maxCommitBytes = 256 << 10
+	commitOverhead = 64
+)
+
+// CommitOffsets stores positions of a group that has no members, in as many requests as it takes. The coordinator takes
+// each partition by itself: the error joins a *PartitionError for each that it refused, and the others are stored. At any
+// other error the rest is not tried.
 func (c *Cluster) CommitOffsets(ctx context.Context, group string, offsets []GroupOffset) error {
-	if len(offsets) == 0 {
-		return nil
+	var refused error
+	for rest := offsets; len(rest) > 0; {
+		n, size := 0, 0
+		for ; n < len(rest) && (n == 0 || size < maxCommitBytes); n++ {
+			size += len(group) + len(rest[n].Topic) + len(rest[n].Metadata) + commitOverhead
+		}
+		err := c.commit(ctx, group, rest[:n])
+		refused = errors.Join(refused, err)
+		if _, ok := errors.AsType[*PartitionError](err); err != nil && !ok {
+			return refused
+		}
+		rest = rest[n:]
 	}
+	return refused
+}
+
+func (c *Cluster) commit(ctx context.Context, group string, offsets []GroupOffset) error {
 	req := newCommit(group, offsets)
 	return c.call(ctx, "commit offsets of group "+group, func(ctx context.Context) error {
 		answer, err := c.askCoordinator(ctx, group, req)

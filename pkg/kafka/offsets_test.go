@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,59 @@ import (
 )
 
 const group = "mirror.edge-region"
+
+// TestLargeCommits looks at positions that no coordinator would take at once.
+func TestLargeCommits(t *testing.T) {
+	const partitions = 600
+	fake, c := start(t, kfake.SeedTopics(partitions, "clicks"))
+	var requests, largest atomic.Int64
+	var refuse atomic.Int32 // partition that is refused, -1 none
+	refuse.Store(-1)
+	fake.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		commit := req.(*kmsg.OffsetCommitRequest)
+		requests.Add(1)
+		largest.Store(max(largest.Load(), int64(len(commit.AppendTo(nil)))))
+		resp := commit.ResponseKind().(*kmsg.OffsetCommitResponse)
+		refused := false
+		for _, topic := range commit.Topics {
+			answer := kmsg.NewOffsetCommitResponseTopic()
+			answer.Topic = topic.Topic
+			for _, p := range topic.Partitions {
+				one := kmsg.NewOffsetCommitResponseTopicPartition()
+				if one.Partition = p.Partition; p.Partition == refuse.Load() {
+					refused, one.ErrorCode = true, kerr.OffsetMetadataTooLarge.Code
+				}
+				answer.Partitions = append(answer.Partitions, one)
+			}
+			resp.Topics = append(resp.Topics, answer)
+		}
+		return resp, nil, refused
+	})
+	var commits []GroupOffset
+	for i := range int32(partitions) {
+		commits = append(commits, GroupOffset{Topic: "clicks", Partition: i, Next: int64(i), LeaderEpoch: -1, Metadata: strings.Repeat("x", 4096)})
+	}
+	if err := c.CommitOffsets(t.Context(), group, commits); err != nil {
+		t.Fatalf("CommitOffsets: %v", err)
+	}
+	if got := largest.Load(); got > maxCommitBytes+5000 {
+		t.Errorf("largest request has %d bytes, want %d at most", got, maxCommitBytes)
+	}
+	found, err := c.FetchOffsets(t.Context(), group, map[string][]int32{"clicks": {0, 299, 599}})
+	if err != nil || len(found["clicks"]) != 3 || found["clicks"][599] != commits[599] {
+		t.Errorf("got %d positions, %v", len(found["clicks"]), err)
+	}
+	all := requests.Swap(0)
+	refuse.Store(3)
+	err = c.CommitOffsets(t.Context(), group, commits)
+	if one, ok := errors.AsType[*PartitionError](err); !ok || one.Partition != 3 {
+		t.Errorf("got %v, want partition 3 refused", err)
+	}
+	if got := requests.Load(); got != all {
+		t.Errorf("%d requests although a partition was refused, want %d", got, all)
+	}
+}
 
 func TestOffsetsComeBack(t *testing.T) {
 	_, c := start(t, kfake.NumBrokers(3), kfake.SeedTopics(3, "clicks", "views"))
