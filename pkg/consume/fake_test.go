@@ -85,7 +85,9 @@ func (s *memSink) Ends(_ context.Context, _ string, partitions []int32) ([]mirro
 	return make([]mirror.End, len(partitions)), nil
 }
 
-func (s *memSink) CreateTopic(context.Context, string, int, int, map[string]string) error { return nil }
+func (s *memSink) CreateTopics(context.Context, []mirror.NewTopic) (map[string]error, error) {
+	return nil, nil
+}
 
 func (s *memSink) GrowTopic(context.Context, string, int) error { return nil }
 

@@ -73,23 +73,27 @@ func TestCreateAndGrowTopic(t *testing.T) {
 		return len(md.Topics[topic].Partitions)
 	}
 	settings := map[string]string{"retention.ms": "12345", "cleanup.policy": "compact"}
-	if err := c.CreateTopic(ctx, "clicks", 2, -1, settings); err != nil {
+	if err := c.CreateTopic(ctx, NewTopic{"clicks", 2, -1, settings}); err != nil {
 		t.Fatalf("CreateTopic: %v", err)
 	}
-	if err := c.CreateTopic(ctx, "clicks", 9, 1, nil); err != nil {
+	if err := c.CreateTopic(ctx, NewTopic{"clicks", 9, 1, nil}); err != nil {
 		t.Errorf("CreateTopic of an existing topic: got %v, want nil", err)
 	}
 	if got := partitions("clicks"); got != 2 {
 		t.Errorf("got %d partitions, want 2", got)
 	}
-	if err := c.CreateTopic(ctx, "defaults", -1, -1, nil); err != nil {
+	if err := c.CreateTopic(ctx, NewTopic{"defaults", -1, -1, nil}); err != nil {
 		t.Errorf("CreateTopic with defaults: %v", err)
 	}
 	if got := partitions("defaults"); got != 5 {
 		t.Errorf("got %d partitions, want the default 5", got)
 	}
+	refused, err := c.CreateTopics(ctx, NewTopic{"several", 1, 1, nil}, NewTopic{"none", 0, 1, nil}, NewTopic{"clicks", 1, 1, nil})
+	if err != nil || len(refused) != 1 || refused["none"] == nil || partitions("several") != 1 {
+		t.Errorf("CreateTopics: got %v, %v; want only that of 0 partitions refused", refused, err)
+	}
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: kerr.PolicyViolation})
-	if err := c.CreateTopic(ctx, "refused", 1, 1, nil); !errors.Is(err, Error{44}) || !strings.HasPrefix(err.Error(), "region: create topic refused: ") {
+	if err := c.CreateTopic(ctx, NewTopic{"refused", 1, 1, nil}); !errors.Is(err, Error{44}) || !strings.HasPrefix(err.Error(), "region: create topic refused: ") {
 		t.Errorf("CreateTopic against a policy: got %v, want code 44 and where", err)
 	}
 	for _, n := range []int32{4, 4, 3} {
@@ -185,7 +189,7 @@ func TestPassingCodes(t *testing.T) {
 				t.Errorf("got %d refusals, want 2", fault.Hits())
 			}
 			fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Err: code, Count: 1})
-			if err := c.CreateTopic(within(t, 10*time.Second), "clicks", 1, 1, nil); err != nil {
+			if err := c.CreateTopic(within(t, 10*time.Second), NewTopic{"clicks", 1, 1, nil}); err != nil {
 				t.Errorf("CreateTopic: %v", err)
 			}
 		})
@@ -293,7 +297,7 @@ func TestConcurrentControlCalls(t *testing.T) {
 		func(ctx context.Context) error { _, err := c.TopicConfigs(ctx, []string{"clicks"}); return err },
 		func(ctx context.Context) error { _, err := c.BrokerConfig(ctx); return err },
 		func(ctx context.Context) error { _, _, err := c.InitProducerID(ctx); return err },
-		func(ctx context.Context) error { return c.CreateTopic(ctx, "new", 1, 1, nil) },
+		func(ctx context.Context) error { return c.CreateTopic(ctx, NewTopic{"new", 1, 1, nil}) },
 		func(ctx context.Context) error { return c.GrowTopic(ctx, "clicks", 3) },
 		func(ctx context.Context) error {
 			return c.CommitOffsets(ctx, "g", []GroupOffset{{Topic: "clicks", Next: 7, LeaderEpoch: -1}})
@@ -356,7 +360,7 @@ func TestOldAndNewBrokers(t *testing.T) {
 			offsets := []GroupOffset{{Topic: "clicks", Partition: 1, Next: 5, LeaderEpoch: 0, Metadata: "m"}}
 			_, _, idErr := c.InitProducerID(ctx)
 			_, brokerErr := c.BrokerConfig(ctx)
-			err := errors.Join(idErr, brokerErr, c.CreateTopic(ctx, "clicks", 1, -1, nil), c.GrowTopic(ctx, "clicks", 2),
+			err := errors.Join(idErr, brokerErr, c.CreateTopic(ctx, NewTopic{"clicks", 1, -1, nil}), c.GrowTopic(ctx, "clicks", 2),
 				c.CommitOffsets(ctx, "g", offsets))
 			if err != nil {
 				t.Fatal(err)

@@ -193,20 +193,22 @@ func (s *fakeSource) saved(topic string, partition int32) (protocol.Position, bo
 // fakeSink is the destination cluster's control side. What is attached waits to join.
 type fakeSink struct {
 	*fakeCatalog
-	mu       sync.Mutex
-	attached []*Pipeline // every call of Attach
-	members  map[*Pipeline]bool
-	detached int
-	readied  int
-	kicks    int
-	limits   Limits
-	ends     int64
-	pids     int64
-	created  map[string]map[string]string
-	onward   []Onward // of every topic
-	unseen   error    // of Onward
-	looks    int      // calls of Onward
-	whose    *Whose   // of Whose, ahead of the catalogue; nil: as there
+	mu        sync.Mutex
+	attached  []*Pipeline // every call of Attach
+	members   map[*Pipeline]bool
+	detached  int
+	readied   int
+	kicks     int
+	limits    Limits
+	ends      int64
+	pids      int64
+	created   map[string]map[string]string
+	refusals  map[string]error
+	creations [][]NewTopic // every call
+	onward    []Onward     // of every topic
+	unseen    error        // of Onward
+	looks     int          // calls of Onward
+	whose     *Whose       // of Whose, ahead of the catalogue; nil: as there
 }
 
 func newFakeSink(topics map[string]TopicInfo) *fakeSink {
@@ -291,10 +293,17 @@ func (s *fakeSink) TimeBefore(_ context.Context, _ TopicPartition, offset int64)
 	return time.UnixMilli(500_000 + offset), nil
 }
 
-func (s *fakeSink) CreateTopic(_ context.Context, topic string, partitions, _ int, settings map[string]string) error {
-	s.created[topic] = settings
-	s.set(topic, TopicInfo{ID: "new-" + topic, Partitions: max(partitions, 1)})
-	return nil
+func (s *fakeSink) CreateTopics(_ context.Context, topics []NewTopic) (map[string]error, error) {
+	s.creations = append(s.creations, topics)
+	refused := map[string]error{}
+	for _, t := range topics {
+		if refused[t.Name] = s.refusals[t.Name]; refused[t.Name] != nil {
+			continue
+		}
+		s.created[t.Name] = t.Settings
+		s.set(t.Name, TopicInfo{ID: "new-" + t.Name, Partitions: max(t.Partitions, 1)})
+	}
+	return refused, nil
 }
 
 func (s *fakeSink) GrowTopic(_ context.Context, topic string, partitions int) error {

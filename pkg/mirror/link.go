@@ -79,6 +79,7 @@ type Link struct {
 	limitReads  *gatherer[string, map[string]Limits]
 	loads       *gatherer[wantedPositions, map[TopicPartition]Loaded]
 	commits     *gatherer[map[TopicPartition]protocol.Position, struct{}]
+	creates     *gatherer[NewTopic, map[string]error]
 	looks       *gatherer[wantedLeads, map[string][]Onward]
 
 	mu        sync.Mutex
@@ -106,6 +107,7 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 	l.limitReads = newGatherer(saveTimeout, l.readLimits)
 	l.loads = newGatherer(saveTimeout, l.loadAll)
 	l.commits = newGatherer(saveTimeout, l.commitAll)
+	l.creates = newGatherer(startTopicTime, l.createAll)
 	l.looks = newGatherer(loopTimeout, l.lookAll)
 	return l
 }
@@ -126,7 +128,7 @@ func (l *Link) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	for _, run := range []func(context.Context){l.saver, l.restarter, l.foreteller, l.parker, l.ticker, l.looker, l.watchPolicies,
-		l.checker, l.examiner, l.watchLoops, l.reporter, l.policyReads.run, l.limitReads.run, l.loads.run, l.commits.run, l.looks.run} {
+		l.checker, l.examiner, l.watchLoops, l.reporter, l.policyReads.run, l.limitReads.run, l.loads.run, l.commits.run, l.creates.run, l.looks.run} {
 		wg.Go(func() { run(work) })
 	}
 	l.reconciler(ctx, work)

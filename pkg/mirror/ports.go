@@ -72,6 +72,14 @@ type Whose struct {
 	TopicID string
 }
 
+// NewTopic is a destination topic to make. -1 partitions or replicas are the destination's default.
+type NewTopic struct {
+	Name        string
+	Partitions  int
+	Replication int
+	Settings    map[string]string
+}
+
 // Sink is the destination cluster's side of a link, with the same rules as Source.
 type Sink interface {
 	Cataloguer
@@ -89,9 +97,9 @@ type Sink interface {
 	Whose(ctx context.Context, topic string) (Whose, error)
 	// TimeBefore returns the timestamp of the last record before an offset; zero when there is none.
 	TimeBefore(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
-	// CreateTopic and GrowTopic return nil too when there is nothing left to do. -1 partitions or replicas are the
-	// destination's default.
-	CreateTopic(ctx context.Context, topic string, partitions int, replication int, settings map[string]string) error
+	// CreateTopics makes topics, at least one and all different, and returns why some were not made, by name. That a topic is
+	// there already is no reason, nor is it for GrowTopic that it is as large.
+	CreateTopics(ctx context.Context, topics []NewTopic) (refused map[string]error, err error)
 	GrowTopic(ctx context.Context, topic string, partitions int) error
 	// NewProducerID returns a producer id that nobody has.
 	NewProducerID(ctx context.Context) (int64, error)

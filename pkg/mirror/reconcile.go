@@ -114,6 +114,36 @@ func (l *Link) commitAll(ctx context.Context, in []map[TopicPartition]protocol.P
 	return struct{}{}, l.commit(ctx, all)
 }
 
+// createAtOnce is how many partitions one request may create: a controller takes 10,000 records in one, of partitions and
+// settings (max.records.per.user.operation).
+const createAtOnce = 2000
+
+func (l *Link) createAll(ctx context.Context, in []NewTopic) (map[string]error, error) {
+	refused, asked := map[string]error{}, map[string]bool{}
+	var next []NewTopic
+	size := 0
+	create := func() error {
+		some, err := l.sink.CreateTopics(ctx, next)
+		maps.Copy(refused, some)
+		next, size = nil, 0
+		return err
+	}
+	for _, t := range in {
+		if asked[t.Name] { // several sources may go to one
+			continue
+		}
+		asked[t.Name] = true
+		partitions := max(t.Partitions, 1)
+		if size+partitions > createAtOnce && len(next) > 0 {
+			if err := create(); err != nil {
+				return nil, err
+			}
+		}
+		next, size = append(next, t), size+partitions
+	}
+	return refused, create()
+}
+
 func (l *Link) lookAll(ctx context.Context, in []wantedLeads) (map[string][]Onward, error) {
 	all := map[string][]int32{}
 	for _, w := range in {

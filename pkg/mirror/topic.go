@@ -61,19 +61,21 @@ func (t *topic) prepare(ctx context.Context, source TopicInfo, to *Catalog) (Top
 	case !l.cfg.Create:
 		return dest, fmt.Errorf("topic %s at %s has %d partitions, %d are needed, and the link has create: false; add partitions there", t.dest, l.cfg.To, dest.Partitions, partitions)
 	}
-	if err := enter(ctx, l.makes); err != nil {
+	if err := t.make(ctx, exists, partitions); err != nil {
 		return dest, err
 	}
-	defer exit(l.makes)
+	return t.await(ctx, partitions)
+}
+
+// make creates or grows the destination topic. It shows in the catalogue a while later.
+func (t *topic) make(ctx context.Context, exists bool, partitions int) error {
+	l := t.link
 	if exists {
-		if err := l.sink.GrowTopic(ctx, t.dest, partitions); err != nil {
-			return dest, err
-		}
-		return t.await(ctx, partitions)
+		return within(ctx, l.makes, startTopicTime, func(ctx context.Context) error { return l.sink.GrowTopic(ctx, t.dest, partitions) })
 	}
 	policy, err := t.readPolicy(ctx)
 	if err != nil {
-		return dest, err
+		return err
 	}
 	settings := map[string]string{}
 	if policy.Compacted {
@@ -82,10 +84,11 @@ func (t *topic) prepare(ctx context.Context, source TopicInfo, to *Catalog) (Top
 	if l.cfg.Mapping != Same {
 		partitions = -1 // the destination's default: many small sources share the topic
 	}
-	if err := l.sink.CreateTopic(ctx, t.dest, partitions, l.cfg.Replicas, settings); err != nil {
-		return dest, err
+	refused, err := l.creates.do(ctx, NewTopic{t.dest, partitions, l.cfg.Replicas, settings})
+	if err != nil {
+		return err
 	}
-	return t.await(ctx, partitions)
+	return refused[t.dest]
 }
 
 // await waits until the catalogue shows the destination topic in its new size.

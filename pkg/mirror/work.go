@@ -13,8 +13,8 @@ const (
 	startRetryMin  = 200 * time.Millisecond
 	startRetryMax  = 5 * time.Second
 	startTopicTime = 20 * time.Second
-	startAtOnce    = 64 // units that are started at a time; what they ask the clusters goes together
-	makeAtOnce     = 8  // of those, the ones that make topics or identities
+	startAtOnce    = 256 // units that are started at a time; what they ask the clusters goes together
+	makeAtOnce     = 8   // of those, the ones that make topics or identities
 )
 
 // task is what a tenant's worker does next.

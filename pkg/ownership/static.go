@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"net/url"
 	"os"
@@ -27,7 +28,10 @@ type Static struct {
 	dir          string
 	lock         *os.File
 
-	mu sync.Mutex // one writer at a time
+	files [64]sync.Mutex // one writer of a file at a time: a file's is that of its path
+
+	mu   sync.Mutex
+	made map[string]bool // guarded by mu: directories that are known to be on disk
 }
 
 // ErrLocked says that another process holds the state directory.
@@ -60,7 +64,7 @@ func OpenStatic(dir string) (*Static, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("write state directory's lock: %w", err)
 	}
-	return &Static{dir: filepath.Clean(dir), lock: f}, nil
+	return &Static{dir: filepath.Clean(dir), lock: f, made: map[string]bool{}}, nil
 }
 
 // Close gives the lock back.
@@ -89,14 +93,23 @@ func (s *Static) path(link, topic string) string {
 
 // Read implements mirror.Store.
 func (s *Static) Read(_ context.Context, link, topic string) (mirror.Identities, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.read(link, topic)
+	path := s.path(link, topic)
+	mu := s.file(path)
+	mu.Lock()
+	defer mu.Unlock()
+	return read(path, link, topic)
 }
 
-func (s *Static) read(link, topic string) (mirror.Identities, error) {
+// file is what keeps writers of a path apart. Thousands of topics that start together must not wait for each other's disk.
+func (s *Static) file(path string) *sync.Mutex {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(path)) // it never fails
+	return &s.files[h.Sum32()%uint32(len(s.files))]
+}
+
+func read(path, link, topic string) (mirror.Identities, error) {
 	none := mirror.Identities{Partitions: map[int32]protocol.Identity{}}
-	data, err := os.ReadFile(s.path(link, topic))
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return none, nil
 	}
@@ -105,10 +118,10 @@ func (s *Static) read(link, topic string) (mirror.Identities, error) {
 	}
 	var f file
 	if err := json.Unmarshal(data, &f); err != nil {
-		return none, fmt.Errorf("read identities of topic %s in %s: %w; restore the file, or remove it to rebuild it from the saved positions", topic, s.path(link, topic), err)
+		return none, fmt.Errorf("read identities of topic %s in %s: %w; restore the file, or remove it to rebuild it from the saved positions", topic, path, err)
 	}
 	if f.Format != fileFormat || f.Link != link || f.Topic != topic {
-		return none, fmt.Errorf("read identities of topic %s: %s is of format %d for link %s, topic %s", topic, s.path(link, topic), f.Format, f.Link, f.Topic)
+		return none, fmt.Errorf("read identities of topic %s: %s is of format %d for link %s, topic %s", topic, path, f.Format, f.Link, f.Topic)
 	}
 	if f.Partitions == nil {
 		f.Partitions = none.Partitions
@@ -118,9 +131,11 @@ func (s *Static) read(link, topic string) (mirror.Identities, error) {
 
 // Update implements mirror.Store. The file is replaced whole and on disk, directory entry included, when it returns.
 func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identities) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now, err := s.read(link, topic)
+	path := s.path(link, topic)
+	mu := s.file(path)
+	mu.Lock()
+	defer mu.Unlock()
+	now, err := read(path, link, topic)
 	if err != nil {
 		return err
 	}
@@ -131,7 +146,6 @@ func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identi
 	if err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
-	path := s.path(link, topic)
 	if err := s.makeDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
@@ -142,8 +156,14 @@ func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identi
 }
 
 // makeDir makes a directory below s.dir, on disk when it returns: what is synced in a directory that a power cut takes
-// away is lost.
-func (s *Static) makeDir(dir string) error {
+// away is lost. What this process made, or found and synced, is not synced again while it is there.
+func (s *Static) makeDir(of string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := os.Stat(of); err == nil && s.made[of] {
+		return nil
+	}
+	dir := of
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -153,6 +173,7 @@ func (s *Static) makeDir(dir string) error {
 			return err
 		}
 	}
+	s.made[of] = true
 	return nil
 }
 

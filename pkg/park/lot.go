@@ -116,7 +116,7 @@ func (l *Lot) ready(ctx context.Context) (int, error) {
 // create makes the topic, in which nothing is ever deleted.
 func (l *Lot) create(ctx context.Context) (int, error) {
 	settings := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": fmt.Sprint(maxRecordBytes)}
-	if err := l.cluster.CreateTopic(ctx, Topic, 1, int16(l.cfg.Replicas), settings); err != nil {
+	if err := l.cluster.CreateTopic(ctx, kafka.NewTopic{Name: Topic, Partitions: 1, Replication: int16(l.cfg.Replicas), Configs: settings}); err != nil {
 		if _, known := kafka.Code(err); known && !kafka.Retriable(err) {
 			return 0, fmt.Errorf("%w: %w", mirror.ErrUnparkable, err)
 		}

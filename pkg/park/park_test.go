@@ -188,7 +188,7 @@ func TestUnparkable(t *testing.T) {
 	if !errors.Is(err, mirror.ErrUnparkable) || !strings.Contains(err.Error(), "create: false") {
 		t.Errorf("without the topic and the right to create it: %v", err)
 	}
-	if err := c.CreateTopic(t.Context(), Topic, 1, 1, map[string]string{"max.message.bytes": "1000"}); err != nil {
+	if err := c.CreateTopic(t.Context(), kafka.NewTopic{Name: Topic, Partitions: 1, Replication: 1, Configs: map[string]string{"max.message.bytes": "1000"}}); err != nil {
 		t.Fatal(err)
 	}
 	large := samples()[:1]

@@ -236,10 +236,14 @@ func fill(resp *kmsg.ListOffsetsResponse, place map[int32][]int, ends []mirror.E
 	return nil
 }
 
-// CreateTopic implements mirror.Sink.
-func (a admin) CreateTopic(ctx context.Context, topic string, partitions, replication int, settings map[string]string) error {
+// CreateTopics implements mirror.Sink.
+func (a admin) CreateTopics(ctx context.Context, topics []mirror.NewTopic) (map[string]error, error) {
 	defer a.watcher.Refresh()
-	return a.cluster.CreateTopic(ctx, topic, int32(partitions), int16(replication), settings)
+	list := make([]kafka.NewTopic, len(topics))
+	for i, t := range topics {
+		list[i] = kafka.NewTopic{Name: t.Name, Partitions: int32(t.Partitions), Replication: int16(t.Replication), Configs: t.Settings}
+	}
+	return a.cluster.CreateTopics(ctx, list...)
 }
 
 // GrowTopic implements mirror.Sink.
