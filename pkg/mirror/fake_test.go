@@ -70,7 +70,7 @@ type fakeSource struct {
 	cutAt     int64  // where the leader epoch asked for ends, 0: at end
 	unread    error  // of Log
 	whose     *Whose // of Log, ahead of the catalogue; nil: as there
-	away      bool   // it tells no offsets
+	away      bool   // it tells no offsets, and does not answer to saves
 }
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
@@ -165,7 +165,14 @@ func (s *fakeSource) LoadPositions(_ context.Context, _ string, topics map[strin
 	return out, nil
 }
 
-func (s *fakeSource) SavePositions(_ context.Context, _ string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error {
+func (s *fakeSource) SavePositions(ctx context.Context, _ string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error {
+	s.mu.Lock()
+	away := s.away
+	s.mu.Unlock()
+	if away {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.saves++

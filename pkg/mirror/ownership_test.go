@@ -286,7 +286,7 @@ func TestHandOverIsBounded(t *testing.T) {
 				r, own := poolRig(t)
 				r.start(config())
 				own.set("clicks", whole("clicks", 1))
-				wait(time.Second)
+				wait(500 * time.Millisecond) // nothing has looked yet whether it is stuck
 				if test.unsaved {
 					r.feed(0, dense(1, 3, gzipCodec, 1))
 					r.source.mu.Lock()
@@ -517,6 +517,8 @@ func TestOldRecordsWait(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, own := poolRig(t)
+				r.source.set("clicks", TopicInfo{"source-id", 1})
+				r.source.end = 3
 				r.sink.limits = Limits{MaxBatchBytes: 1 << 20, OldAge: testExpiry / 2, IdleClose: idleClose}
 				r.start(config())
 				tenure := whole("clicks", 2)
@@ -552,7 +554,7 @@ func TestOldRecordsWait(t *testing.T) {
 				if plan, ok := p.Plan(); !ok || plan.Need != protocol.ScanCalm || !plan.NotBefore.Equal(until) {
 					t.Errorf("plan is %+v, want a calm scan not before %v", plan, until)
 				}
-				wait(time.Minute)
+				wait(3 * time.Minute)
 				if test.before == PredecessorUnknown {
 					if got := own.load(); got.Stuck {
 						t.Errorf("reported %+v: it does not wait for anything that another need not wait for", got)

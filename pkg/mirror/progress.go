@@ -22,30 +22,26 @@ const (
 type pace struct {
 	bytes, records int64     // acknowledged so far
 	waits          bool      // something is to be done that another owner might be able to do
-	unseen         time.Time // nothing is known to wait, but the source was not seen since then; zero: it was seen lately
+	idle           time.Time // else: until when nothing waited, as far as is known; zero where the source was never seen
 }
 
-// progress follows whether a unit gets on. Its times are those of looks, so that they are never before what they stand for.
+// progress follows whether a unit gets on. What is acknowledged counts from the look that found it, which is later than it was.
 type progress struct {
 	begun time.Time // first look
 	acked int64     // records, as of the last look
 	moved time.Time // when they were seen to have become more; zero: never
-	idle  time.Time // until when nothing waited, as far as is known
+	idle  time.Time // until when nothing waited, as far as is known; zero: not known
 }
 
 func (a *progress) see(at pace, now time.Time) {
 	switch {
 	case a.begun.IsZero():
-		a.begun, a.idle, a.acked = now, now, at.records
+		a.begun, a.acked = now, at.records
 	case at.records != a.acked:
 		a.moved, a.acked = now, at.records
 	}
-	switch {
-	case at.waits:
-	case at.unseen.IsZero():
-		a.idle = now
-	default:
-		a.idle = at.unseen
+	if !at.waits {
+		a.idle = at.idle
 	}
 }
 
@@ -66,16 +62,16 @@ func latest(a, b time.Time) time.Time {
 // pace looks at what runs of a tenant. While it cannot prove that the unit is its own, which is as long as the coordination
 // service is away, nothing is to be done by anybody. It is called under topic.mu.
 func (tn *tenant) pace(now time.Time) pace {
-	all := pace{waits: tn.problem != ""} // it cannot be started, which another may be able to
+	all := pace{waits: tn.problem != "", idle: now} // it cannot be started, which another may be able to
 	for _, p := range tn.list {
 		at := p.pace(now)
 		all.bytes, all.records, all.waits = all.bytes+at.bytes, all.records+at.records, all.waits || at.waits
-		if all.unseen.IsZero() || !at.unseen.IsZero() && at.unseen.Before(all.unseen) {
-			all.unseen = at.unseen
+		if at.idle.Before(all.idle) {
+			all.idle = at.idle
 		}
 	}
 	if !tn.valid() {
-		all.waits, all.unseen = false, time.Time{}
+		all.waits, all.idle = false, now
 	}
 	return all
 }
@@ -85,13 +81,13 @@ func (tn *tenant) pace(now time.Time) pace {
 func (p *Pipeline) pace(now time.Time) pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := pace{bytes: p.counters.BytesAcked, records: p.counters.RecordsAcked}
+	at := pace{bytes: p.counters.BytesAcked, records: p.counters.RecordsAcked, idle: now}
 	switch {
 	case !p.active() || p.loop != "" || p.waitsForQuiet(now):
 	case p.position.Source < p.sourceEnd:
 		at.waits = true
 	case p.sourceTrouble != "" && now.Sub(p.sourceSeen) > unseenAfter:
-		at.unseen = p.sourceSeen
+		at.idle = p.sourceSeen
 	}
 	return at
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tributary/pkg/mirror/protocol"
 )
 
 // flow is a rig whose topic has one partition, into which something can be fed at any time.
@@ -30,7 +32,7 @@ func (f *flow) feed() {
 	f.rig.feed(0, []entry{{base: f.next, ids: idRange(f.next, 1), producer: -1, attrs: gzipCodec, stamp: time.Now().UnixMilli()}})
 	f.next++
 	f.source.mu.Lock()
-	f.source.end = f.next
+	f.source.end = max(f.source.end, f.next)
 	f.source.mu.Unlock()
 }
 
@@ -108,29 +110,89 @@ func TestPassingOutageIsNotStuck(t *testing.T) {
 	})
 }
 
+// leaveSource takes the source away, or gives it back.
+func (f *flow) leaveSource(away bool, err error) {
+	f.source.mu.Lock()
+	f.source.away = away
+	f.source.mu.Unlock()
+	f.source.fail(err)
+}
+
+// handOver has the unit wanted elsewhere, and expects it to be let go of soon, not drained.
+func (f *flow) handOver() {
+	f.t.Helper()
+	f.own.set("clicks", leaving(whole("clicks", 1)))
+	f.want("handed over", after(func() bool { return len(f.own.given()) == 1 }), 0, 5*time.Second)
+	if got := f.own.given(); len(got) != 1 || got[0].drained {
+		f.t.Errorf("released %+v, want it not drained", got)
+	}
+}
+
 // TestStuckWithoutTheSource has a source that is not reached any more. What it has by then is not known, so that a unit without
 // contact is stuck as one without acknowledgements is. Handing it over does not wait for positions that cannot be saved.
 func TestStuckWithoutTheSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlow(t)
 		f.run(20 * time.Second)
-		f.source.mu.Lock()
-		f.source.away, f.source.refuse = true, errTest
-		f.source.mu.Unlock()
-		f.source.fail(errTest)
+		f.leaveSource(true, errTest)
 		f.feed() // the last that came
 		seen := time.Now()
 		f.want("not able", after(func() bool { return !f.own.able() }), 0, 2*time.Second)
 		after(f.stuck)
 		f.want("stuck", time.Since(seen), stuckAfter, stuckAfter+2*time.Second)
-		f.own.set("clicks", leaving(whole("clicks", 1)))
-		f.want("handed over", after(func() bool { return len(f.own.given()) == 1 }), 0, 2*stuckDrain+time.Second)
-		if got := f.own.given(); len(got) != 1 || got[0].drained {
-			t.Errorf("released %+v, want it not drained, as its position is not saved", got)
+		f.handOver()
+		f.leaveSource(false, nil)
+		f.end()
+	})
+}
+
+// TestStuckHandOverWaitsForNoAnswer has a batch in flight for which no answer comes.
+func TestStuckHandOverWaitsForNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(t)
+		f.run(2 * time.Second)
+		f.silence(true)
+		f.feed()
+		if taken, step := f.pipeline(0).Take(time.Now()); step != protocol.Send {
+			t.Fatalf("got step %d", step)
+		} else {
+			defer taken.Hold().Release()
 		}
-		if err := f.stop(); err != nil {
-			t.Errorf("stop: %v", err)
+		after(f.stuck)
+		f.handOver()
+		f.end()
+	})
+}
+
+// TestSourceNeverSeen begins a tenure while the source is away: it has a minute too.
+func TestSourceNeverSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(t)
+		f.own.set("clicks")
+		wait(time.Minute)
+		f.leaveSource(true, nil)
+		f.own.set("clicks", whole("clicks", 2))
+		f.want("stuck", after(f.stuck), stuckAfter, stuckAfter+2*time.Second)
+		f.leaveSource(false, nil)
+		f.end()
+	})
+}
+
+// TestBacklogIsNotStuck has more to do than it ever gets done, and an acknowledgement every half a minute.
+func TestBacklogIsNotStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(t)
+		f.source.mu.Lock()
+		f.source.end = 1000
+		f.source.mu.Unlock()
+		for range 10 {
+			f.feed()
+			f.pipeline(0).seen(1000, time.Now())
+			if wait(30 * time.Second); f.stuck() {
+				t.Fatalf("reported %+v", f.own.report)
+			}
 		}
+		f.end()
 	})
 }
 

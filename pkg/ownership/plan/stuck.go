@@ -19,18 +19,14 @@ type shunKey struct {
 // progress is how a member gets on with what it owns.
 type progress struct {
 	stuck  int
-	active int  // units with load that are not stuck
-	able   bool // the member is
+	active int // units with load that are not stuck
 }
 
 // sick says that hardly anything of a member makes progress: it is the member, not the topics.
-func (p progress) sick() bool { return p.stuck > p.active || p.stuck > 0 && !p.able }
+func (p progress) sick() bool { return p.stuck > p.active }
 
 func (r *round) progress(known rates) []progress {
 	all := make([]progress, len(r.members))
-	for i, m := range r.members {
-		all[i].able = m.Able
-	}
 	for _, u := range r.units {
 		if u.owner == nobody {
 			continue
@@ -54,7 +50,7 @@ func (r *round) suspect(known rates) {
 		if i == nobody || !r.now.Before(s.Until) || s.Until.Sub(r.now) > shunTime {
 			continue
 		}
-		if recovered := s.Unit == (Unit{}) && all[i].able && all[i].active > 0 && !all[i].sick(); !recovered {
+		if recovered := s.Unit == (Unit{}) && all[i].active > 0; !recovered {
 			r.shuns[shunKey{i, s.Unit}] = s.Until
 		}
 	}
@@ -97,20 +93,18 @@ func (r *round) shun(u *unit) {
 	r.shuns[key] = r.now.Add(shunTime)
 }
 
-// rescue moves what makes no progress, and what its owner does not see, to a member that does: to the standby, or to the one with the least load. Who says that
-// something is stuck has waited already; and a member that is able has been so for a while. So nothing moves when a cluster
-// is away, which nobody gets on with, nor when it comes back and one of them is the first to notice.
+// rescue moves what makes no progress, and what its owner does not see, to a member that does: to the standby, or to the one
+// with the least load. Who says that something is stuck has waited already; and a member that is able has been so for a while.
+// So nothing moves when a cluster is away, which nobody gets on with, nor when it comes back and one of them is the first to
+// notice.
 func (r *round) rescue() {
-	var stuck []*unit
 	for i := range r.units {
-		if u := &r.units[i]; u.owner != nobody && !u.pinned && (r.members[u.owner].Stuck[u.Unit] || r.members[u.owner].Blind[u.Topic]) {
-			stuck = append(stuck, u)
+		u := &r.units[i]
+		if u.owner == nobody || u.pinned || !r.members[u.owner].Stuck[u.Unit] && !r.members[u.owner].Blind[u.Topic] {
+			continue
 		}
-	}
-	slices.SortStableFunc(stuck, heavier)
-	for _, u := range stuck {
 		against := func(m int) int {
-			if m == u.owner || !r.members[m].Able || r.members[m].Stuck[u.Unit] || r.reluctance(m, u.Unit) > 0 {
+			if m == u.owner || !r.members[m].Able || r.reluctance(m, u.Unit) > 0 {
 				return never
 			}
 			return 0

@@ -41,7 +41,7 @@ func (m *member) reportRead(name string, e *entry) {
 	if !maps.Equal(was.Topics, r.Topics) {
 		m.planSoon(planAfterJoin)
 	}
-	if was.Able != r.Able || !maps.Equal(stuckOf(was.Loads), stuckOf(r.Loads)) {
+	if !maps.Equal(stuckOf(was.Loads), stuckOf(r.Loads)) {
 		m.planSoon(planAfterWish)
 	}
 }

@@ -67,3 +67,23 @@ func TestOutageOfAClusterMovesNothing(t *testing.T) {
 		}
 	})
 }
+
+// That a member doubts is told at once, and not with its next report: what is stuck elsewhere does not go there.
+func TestDoubtIsToldAtOnce(t *testing.T) {
+	within(t, 12, func(t *testing.T, r *region) {
+		a, b, c := trio(r)
+		r.pass(2 * time.Minute)
+		report := func() int32 { n, _ := r.ensemble.Node(c.paths.Report(c.incarnation())); return n.Version }
+		was := report()
+		r.until("its next report", 15*time.Second, func() bool { return report() > was })
+		had := len(c.tenures())
+		c.gets(false, false)
+		r.pass(2 * time.Second)
+		a.gets(true, false)
+		r.until("another has handed its units over", 2*time.Second, func() bool { return len(a.tenures()) == 0 })
+		r.await(time.Second)
+		if len(c.tenures()) != had || len(b.tenures()) != 12-had {
+			t.Errorf("%d units are with who gets on, and %d with who doubts, which had %d", len(b.tenures()), len(c.tenures()), had)
+		}
+	})
+}
