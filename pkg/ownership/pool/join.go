@@ -39,7 +39,7 @@ func (m *member) join() {
 	l.joining = true
 	draining, session := m.draining, m.session
 	m.do(func(ctx context.Context) func() {
-		self, err := m.makeSelf(ctx, session.ID, draining)
+		self, err := m.makeSelf(ctx, draining)
 		return func() {
 			l.joining = false
 			l.joins++
@@ -56,8 +56,9 @@ func (m *member) join() {
 	})
 }
 
-// makeSelf creates the member node, and the nodes above it where they are missing. It returns the name.
-func (m *member) makeSelf(ctx context.Context, session int64, draining bool) (string, error) {
+// makeSelf creates the member node, and the nodes above it where they are missing. It returns the name. What is done under a
+// later session than that of this life is no node of its, but by then there is another life, which removes it.
+func (m *member) makeSelf(ctx context.Context, draining bool) (string, error) {
 	data, err := m.selfData(draining)
 	if err != nil {
 		return "", err
@@ -71,23 +72,13 @@ func (m *member) makeSelf(ctx context.Context, session int64, draining bool) (st
 		}
 		paths, err = m.client.Write(ctx, op)
 	}
-	at := ""
 	if err == nil {
-		at = paths[0]
-	} else if o, _ := judge(err); o != unknown {
-		return "", err
-	} else if at, err = m.findSelf(ctx, prefix, err); err != nil {
-		return "", err
+		return path.Base(paths[0]), nil
 	}
-	// The node counts if it is of the session that this life goes with: the request may have been done under a later one.
-	n, _, err := m.client.Get(ctx, at, false)
-	if err != nil {
+	if o, _ := judge(err); o != unknown {
 		return "", err
 	}
-	if n.Owner != session {
-		return "", fmt.Errorf("%s is of session %#x, not %#x", at, n.Owner, session)
-	}
-	return path.Base(at), nil
+	return m.findSelf(ctx, prefix, err)
 }
 
 // findSelf looks for a node whose creation was not answered.
@@ -98,7 +89,7 @@ func (m *member) findSelf(ctx context.Context, prefix string, cause error) (stri
 	}
 	for _, name := range names {
 		if strings.HasPrefix(m.paths.Member(name), prefix) {
-			return m.paths.Member(name), nil
+			return name, nil
 		}
 	}
 	return "", cause

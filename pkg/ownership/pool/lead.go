@@ -132,11 +132,7 @@ func (m *member) offers() map[string]int {
 	if all == nil {
 		all = map[string]int{}
 	}
-	for name, e := range l.reports.entries {
-		r, ok := e.content.(znode.Report)
-		if !ok || !m.alive(name) {
-			continue
-		}
+	for _, r := range m.reported() {
 		for t, n := range r.Topics {
 			all[t] = max(all[t], n)
 		}
@@ -144,14 +140,24 @@ func (m *member) offers() map[string]int {
 	return all
 }
 
+// reported is what members say, by their names. What an earlier incarnation said stays in the tree for as long as its session
+// lives, and is not among it.
+func (m *member) reported() map[string]znode.Report {
+	reports := map[string]znode.Report{}
+	for name, e := range m.life.reports.entries {
+		if r, ok := e.content.(znode.Report); ok && m.alive(name) {
+			reports[name] = r
+		}
+	}
+	return reports
+}
+
 // planMembers are those to plan with. One that has nothing yet, and has not seen the source, could not begin.
 func (m *member) planMembers() []plan.Member {
 	var all []plan.Member
+	reports := m.reported()
 	for name := range m.life.members.entries {
-		var r znode.Report
-		if e := m.life.reports.entries[name]; e != nil {
-			r, _ = e.content.(znode.Report)
-		}
+		r := reports[name]
 		sees := m.life.plan.names[name] || name == m.life.self && m.offered != nil || len(r.Topics) > 0
 		if content, ok := m.memberOf(name); ok && sees {
 			all = append(all, plan.Member{Name: name, Instance: content.Instance, Zone: content.Zone, Capacity: content.Capacity,
@@ -182,11 +188,7 @@ func (m *member) sample() {
 	if late {
 		l.sampled = time.Now()
 	}
-	for name, e := range m.life.reports.entries {
-		r, ok := e.content.(znode.Report)
-		if !ok || !m.alive(name) {
-			continue // what an earlier incarnation said
-		}
+	for _, r := range m.reported() {
 		for u, load := range r.Loads {
 			was, ok := l.load[u]
 			if !ok {

@@ -200,22 +200,8 @@ func (m *member) observe(s coord.Session) {
 	case s.Phase == coord.Suspended:
 		m.log.Warn("coordination service lost; going on with what this member has", "tenures", len(m.life.tenures))
 	case s.Phase == coord.Connected:
-		m.log.Info("coordination service found again")
-		m.rereadAll()
+		m.log.Info("coordination service found again") // what changed meanwhile is learnt by the watches
 	}
-}
-
-// rereadAll looks at everything again: watches may have been missed while there was no connection.
-func (m *member) rereadAll() {
-	l := m.life
-	for _, f := range []*folder{l.members, l.owners, l.pins, l.reports} {
-		f.stale, f.due = true, time.Time{}
-		for name, e := range f.entries {
-			e.due = time.Time{}
-			f.todo[name] = true
-		}
-	}
-	l.plan.stale, l.plan.due = true, time.Time{}
 }
 
 // ownGone starts anew after the own member node vanished though the session may live: by an eviction, or because somebody
