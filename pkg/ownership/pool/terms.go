@@ -101,8 +101,8 @@ func succeed(u plan.Unit, records []record, floor int64) succession {
 				newest = r
 			}
 		}
-		if !newest.found && floor > 0 {
-			newest = record{found: true, garbage: true} // there was one, and somebody removed it
+		if newest.term.Term < floor { // there was a newer one, and somebody removed it, or put an old one in its place
+			newest = record{found: true, garbage: true}
 		}
 		if newest.found {
 			next.after(newest)

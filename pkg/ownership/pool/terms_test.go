@@ -34,6 +34,7 @@ func TestSucceed(t *testing.T) {
 		"garbage, seen before":      {whole, []record{garbage(whole, 7)}, 30, succession{31, mirror.PredecessorUnknown, true, ChangeSilent}},
 		"gone, seen before":         {whole, []record{none(whole)}, 6, succession{7, mirror.PredecessorUnknown, true, ChangeSilent}},
 		"seen before, and drained":  {whole, []record{of(whole, 6, drained, false)}, 6, succession{7, mirror.PredecessorNone, false, ChangeHandover}},
+		"older than seen before":    {whole, []record{of(whole, 4, drained, false)}, 6, succession{7, mirror.PredecessorUnknown, true, ChangeSilent}},
 		"a part of a whole, silent": {first, []record{none(first), of(whole, 3, not, false)}, 0, succession{4, mirror.PredecessorUnknown, true, ChangeSilent}},
 		"a part, after the whole":   {first, []record{of(first, 5, drained, false), of(whole, 3, not, false)}, 0, succession{6, mirror.PredecessorNone, false, ChangeHandover}},
 		"a part, before the whole":  {first, []record{of(first, 2, not, false), of(whole, 3, drained, false)}, 0, succession{4, mirror.PredecessorNone, false, ChangeHandover}},
