@@ -46,17 +46,11 @@ const patience = 30 * time.Second
 // until waits until a session is as wanted.
 func until(t *testing.T, c *Client, what string, want func(coord.Session) bool) coord.Session {
 	t.Helper()
-	for late := time.After(patience); ; {
-		s, changed := c.Session()
-		if want(s) {
-			return s
-		}
-		select {
-		case <-changed:
-		case <-late:
-			t.Fatalf("not %s after %v: %+v (%v)", what, patience, s, c.session.why())
-		}
+	s, err := coordtest.Await(c, want)
+	if err != nil {
+		t.Fatalf("not %s: %v (%v)", what, err, c.session.why())
 	}
+	return s
 }
 
 func connected(t *testing.T, c *Client) coord.Session {
@@ -108,10 +102,16 @@ func backAfterReset(t *testing.T, z *kafka.ZooKeeper) {
 			t.Errorf("before %+v, after %+v", before, after)
 		}
 	}
+	requireQuick(t, "back", took)
+}
+
+// requireQuick holds the median of what was measured to half a second, which leaves room for a busy machine.
+func requireQuick(t *testing.T, what string, took []time.Duration) {
+	t.Helper()
 	slices.Sort(took)
-	t.Logf("back after %v", took)
+	t.Logf("%s after %v", what, took)
 	if median := took[len(took)/2]; median > 500*time.Millisecond {
-		t.Errorf("median is %v", median)
+		t.Errorf("%s: median is %v", what, median)
 	}
 }
 
@@ -165,11 +165,7 @@ func closeIsQuick(t *testing.T, z *kafka.ZooKeeper) {
 			t.Fatal("the node is still there")
 		}
 	}
-	slices.Sort(took)
-	t.Logf("nodes were gone after %v", took)
-	if median := took[len(took)/2]; median > 500*time.Millisecond {
-		t.Errorf("median is %v", median)
-	}
+	requireQuick(t, "nodes gone", took)
 }
 
 func closeUnreached(t *testing.T, z *kafka.ZooKeeper) {

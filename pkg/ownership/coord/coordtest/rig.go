@@ -4,6 +4,7 @@ package coordtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -161,15 +162,24 @@ func (b *bench) phase(c coord.Client, want coord.Phase) coord.Session {
 // session waits until a client's session is as wanted.
 func (b *bench) session(c coord.Client, want func(coord.Session) bool) coord.Session {
 	b.Helper()
+	s, err := Await(c, want)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// Await waits until a client's session is as wanted, for as long as that may take on a busy machine.
+func Await(c coord.Client, want func(coord.Session) bool) (coord.Session, error) {
 	for late := time.After(patience); ; {
 		s, changed := c.Session()
 		if want(s) {
-			return s
+			return s, nil
 		}
 		select {
 		case <-changed:
 		case <-late:
-			b.Fatalf("after %v the session is %+v", patience, s)
+			return s, fmt.Errorf("after %v the session is %+v", patience, s)
 		}
 	}
 }
