@@ -13,7 +13,7 @@ import (
 	"tributary/pkg/config"
 )
 
-// newLogger logs to w as the configuration says. What goes into the systemd journal is preceded by its priority and
+// newLogger logs to w as the configuration says, the same line every ten seconds at most. What goes into the systemd journal is preceded by its priority and
 // has no time, because the journal knows it.
 func newLogger(w io.Writer, log config.Log) (*slog.Logger, error) {
 	var level slog.Level
@@ -28,9 +28,9 @@ func newLogger(w io.Writer, log config.Log) (*slog.Logger, error) {
 		options.ReplaceAttr = withoutTime
 	}
 	if text {
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(newLimiter(slog.NewTextHandler(w, options))), nil
 	}
-	return slog.New(slog.NewJSONHandler(w, options)), nil
+	return slog.New(newLimiter(slog.NewJSONHandler(w, options))), nil
 }
 
 func withoutTime(groups []string, attr slog.Attr) slog.Attr {
