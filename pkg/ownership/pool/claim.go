@@ -62,10 +62,7 @@ func (m *member) takeUnits() {
 			delete(m.given, u)
 		}
 		if l.tenures[u] != nil || !m.wants(u, seat) || m.busy(u) || !m.ripe(l.retry[u]) {
-			continue
-		}
-		if m.offered[u.Topic] == 0 {
-			l.refused[u] = fmt.Sprintf("%s does not see topic %s at the source, or its configuration does not match it; they go to members that do, if there are any", m.cfg.Instance, u.Topic)
+			m.refuseUnseen(u, seat)
 			continue
 		}
 		replace, free := m.clearance(u)
@@ -84,6 +81,13 @@ func (m *member) takeUnits() {
 		m.claim(c)
 	}
 	m.problems.set("ephemerals", refusal(l.refused))
+}
+
+// refuseUnseen says why a unit is not claimed whose topic this member does not see.
+func (m *member) refuseUnseen(u plan.Unit, seat plan.Seat) {
+	if m.life.tenures[u] == nil && m.heir(seat) == m.life.self && !m.sees(u.Topic) {
+		m.life.refused[u] = fmt.Sprintf("%s does not see topic %s at the source, or its configuration does not match it; they go to members that do, if there are any", m.cfg.Instance, u.Topic)
+	}
 }
 
 // claimTroubles makes one problem of all claims that fail.

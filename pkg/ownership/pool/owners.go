@@ -116,8 +116,11 @@ func (m *member) markLeaving() {
 
 // wants says whether this member is to take a unit when nobody has it.
 func (m *member) wants(u plan.Unit, s plan.Seat) bool {
-	return m.heir(s) == m.life.self && !m.quitting && !m.given[u]
+	return m.heir(s) == m.life.self && !m.quitting && !m.given[u] && m.sees(u.Topic)
 }
+
+// sees says whether the link has said that a topic is to be mirrored: another it could not begin with.
+func (m *member) sees(topic string) bool { return m.offered[topic] > 0 }
 
 // dropOrphans removes nodes of the own session that nobody stands behind: created by a request that was given up, or by an
 // earlier incarnation.
