@@ -1,6 +1,8 @@
 package produce
 
 import (
+	"time"
+
 	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 )
@@ -12,6 +14,16 @@ type progress struct {
 	epoch int32 // leader epoch of the log that was read
 	tail  *protocol.Tail
 	next  int64
+}
+
+// scanTurn is for how long others that want to join wait for a scan.
+const scanTurn = time.Second
+
+// awaited says whether others want to join.
+func (l *lane) awaited() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.joiners) > 0
 }
 
 // begin returns the tail to fold and where to read on. It begins anew unless all is as it was: under another leader what was

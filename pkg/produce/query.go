@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -141,7 +142,11 @@ func (l *lane) scan(ctx context.Context, conn *kafka.Conn, j *joiner) error {
 		return j.start.err
 	}
 	tail, next := j.begin()
-	for next < j.end {
+	for begun := time.Now(); next < j.end; {
+		if time.Since(begun) > scanTurn && j.plan.Need != protocol.ScanCalm && l.awaited() {
+			j.keep(tail, next)
+			return fmt.Errorf("scan from offset %d, up to %d: others come first for a moment", next, j.end)
+		}
 		records, err := l.tailFrom(ctx, conn, j, next)
 		if err == nil {
 			next, err = fold(tail, records, next, j.end)

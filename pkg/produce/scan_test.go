@@ -125,6 +125,32 @@ func TestLongScanGoesOn(t *testing.T) {
 	}
 }
 
+// TestLongScanTakesTurns has somebody else want to join while a long scan is under way.
+func TestLongScanTakesTurns(t *testing.T) {
+	const long = 40
+	s := newScanRig(t, 1, func(fake *kfake.Cluster, partition int32) { other(t, fake, partition, long) })
+	var fetches atomic.Int64
+	s.fake.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		s.fake.KeepControl()
+		fetches.Add(1)
+		for _, topic := range req.(*kmsg.FetchRequest).Topics {
+			topic.Partitions[0].PartitionMaxBytes = 1 // a batch at a time
+		}
+		time.Sleep(scanTurn / long * 2)
+		return nil, nil, false
+	})
+	entries := map[*mirror.Pipeline]*entry{}
+	list := s.joiners(entries)
+	s.lane.joiners = []*entry{{}}
+	if err := s.lane.find(t.Context(), s.leader.Address, list); err == nil || s.joined() > 0 {
+		t.Fatalf("a scan of %d batches took no turns: %v", fetches.Load(), err)
+	}
+	s.lane.joiners = nil
+	if err := s.lane.find(t.Context(), s.leader.Address, s.joiners(entries)); err != nil || s.joined() < 1 || fetches.Load() > long+3 {
+		t.Errorf("%d joined after %d fetches of %d batches: %v", s.joined(), fetches.Load(), long, err)
+	}
+}
+
 // TestScanOfAnotherLogBeginsAnew has the leader move while a scan has no time: what was counted may be gone.
 func TestScanOfAnotherLogBeginsAnew(t *testing.T) {
 	s := newScanRig(t, 1, func(fake *kfake.Cluster, partition int32) { other(t, fake, partition, 10) })
