@@ -3,9 +3,11 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,7 +46,7 @@ func TestMembersCopyExactlyOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%v", total)
-	for _, what := range []string{"drained", "not drained", "dead", "silent", "refused out of order", "arrived after its owner", "waited", "settled", "broken"} {
+	for _, what := range []string{"drained", "not drained", "dead", "silent", "refused out of order", "arrived after its owner", "waited", "settled", "broken", "wiped", "saved late"} {
 		if total[what] == 0 && n > 10 {
 			t.Errorf("never happened: %s; there was %v", what, total)
 		}
@@ -69,6 +71,8 @@ type pool struct {
 	trace   []event
 	ended   sync.WaitGroup
 	calm    bool // no more faults
+
+	lateSaves atomic.Int64
 }
 
 // poolUnit is what the coordination service knows of a unit.
@@ -151,6 +155,19 @@ func (s memberSource) Detach(p *Pipeline) {
 
 func (s memberSource) SavePositions(ctx context.Context, group string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error {
 	if s.m.gone() {
+		return errTest
+	}
+	p, at := s.m.pool, time.Now().Unix()
+	switch at % 11 { // by the clock, which a seed repeats
+	case 3:
+		return errTest
+	case 7: // it lands when nobody waits for it any more, after the next owner's too
+		p.lateSaves.Add(1)
+		late := maps.Clone(positions)
+		p.ended.Go(func() {
+			time.Sleep(time.Duration(1+at/11%9) * time.Second)
+			_ = p.source.SavePositions(context.Background(), group, late, to) // a fake that does not fail
+		})
 		return errTest
 	}
 	return s.fakeSource.SavePositions(ctx, group, positions, to)
@@ -303,9 +320,13 @@ func (p *pool) run() {
 	for _, u := range p.units {
 		p.grant(u, p.members[0], PredecessorNone, false)
 	}
-	for range 9000 { // three minutes
+	for i := range 9000 { // three minutes
 		p.tick()
+		if i > 1500 && p.rnd.IntN(4000) == 0 {
+			p.wipe()
+		}
 	}
+	p.count["saved late"] = int(p.lateSaves.Load())
 	p.calm = true
 	p.note("no more faults")
 	for until := time.Now().Add(5 * time.Minute); !p.complete(); p.tick() {
@@ -440,6 +461,28 @@ func (p *pool) silence(u *poolUnit) {
 	}
 	p.late = append(p.late, lateNews{time.Now().Add(time.Duration(p.rnd.Int64N(int64(time.Minute)))), m, lost})
 	p.move(u, "silent")
+}
+
+// wipe empties the store, with all that the coordination service knew: everybody loses everything, and some learn of it late.
+func (p *pool) wipe() {
+	p.note("the tree is wiped")
+	p.store.mu.Lock()
+	clear(p.store.topics)
+	p.store.mu.Unlock()
+	for _, u := range p.units {
+		m, lost := u.owner, u.tenure
+		m.own.mu.Lock()
+		m.own.invalid[u.Unit] = lost.Term
+		m.own.mu.Unlock()
+		learns := time.Now()
+		if p.rnd.IntN(2) == 0 {
+			p.hold(m, u, time.Duration(p.rnd.Int64N(int64(poolIdleClose)*9/10)))
+			learns = learns.Add(time.Duration(p.rnd.Int64N(int64(time.Minute))))
+		}
+		p.late = append(p.late, lateNews{learns, m, lost})
+		p.count["wiped"]++
+		p.grant(u, p.members[p.rnd.IntN(len(p.members))], PredecessorNone, false)
+	}
 }
 
 // hold holds up what a member has on the wire for a unit.

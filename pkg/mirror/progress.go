@@ -83,7 +83,7 @@ func (p *Pipeline) pace(now time.Time) pace {
 	defer p.mu.Unlock()
 	at := pace{bytes: p.counters.BytesAcked, records: p.counters.RecordsAcked, idle: now}
 	switch {
-	case !p.active() || p.loop != "" || p.waitsForQuiet(now):
+	case p.cause != "" || p.loop != "" || p.waitsForQuiet(now):
 	case p.position.Source < p.sourceEnd:
 		at.waits = true
 	case p.sourceTrouble != "" && now.Sub(p.sourceSeen) > unseenAfter:

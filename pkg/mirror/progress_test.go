@@ -196,6 +196,31 @@ func TestBacklogIsNotStuck(t *testing.T) {
 	})
 }
 
+// TestStuckWhenItCannotStartAnew has a partition that must be started anew, in vain: another member may be able to.
+func TestStuckWhenItCannotStartAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow(t)
+		f.run(2 * time.Second)
+		f.silence(true)
+		f.feed()
+		f.source.mu.Lock()
+		f.source.denied = "clicks"
+		f.source.mu.Unlock()
+		p := f.pipeline(0)
+		p.mu.Lock()
+		p.detach(protocol.Restart)
+		p.mu.Unlock()
+		if _, ok := p.Plan(); ok {
+			t.Fatal("it joins without being started anew")
+		}
+		f.want("stuck", after(f.stuck), stuckAfter-2*time.Second, stuckAfter+2*time.Second)
+		f.source.mu.Lock()
+		f.source.denied = ""
+		f.source.mu.Unlock()
+		f.end()
+	})
+}
+
 // TestUnprovenOwnershipIsNotStuck has records that wait for a proof of ownership: nobody has one while the coordination service
 // is away, and when it is back nothing is to move for that.
 func TestUnprovenOwnershipIsNotStuck(t *testing.T) {
