@@ -46,7 +46,7 @@ func TestMembersCopyExactlyOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%v", total)
-	for _, what := range []string{"drained", "not drained", "dead", "silent", "refused out of order", "arrived after its owner", "waited", "settled", "broken", "wiped", "saved late"} {
+	for _, what := range []string{"drained", "not drained", "dead", "silent", "refused out of order", "arrived after its owner", "waited", "settled", "broken", "wiped", "saved late", "stopped", "cut by 1", "cut by 2"} {
 		if total[what] == 0 && n > 10 {
 			t.Errorf("never happened: %s; there was %v", what, total)
 		}
@@ -71,6 +71,7 @@ type pool struct {
 	trace   []event
 	ended   sync.WaitGroup
 	calm    bool // no more faults
+	cutting bool // the topic is to be cut into other units
 
 	lateSaves atomic.Int64
 }
@@ -81,7 +82,9 @@ type poolUnit struct {
 	owner  *member
 	tenure Tenure
 	wait   bool
-	going  bool      // it is being handed over
+	going  bool // it is being handed over
+	ended  bool // nobody has it, until the topic is cut anew
+	before Predecessor
 	fate   int       // what happens to it as soon as something of it is on the wire; 0 nothing
 	since  time.Time // of fate
 }
@@ -312,6 +315,11 @@ func (p *pool) move(u *poolUnit, ended string) {
 	case ended == "dead":
 		before = PredecessorDead
 	}
+	if p.cutting {
+		u.ended, u.before, u.wait = true, before, wait
+		p.cut()
+		return
+	}
 	p.grant(u, p.members[p.rnd.IntN(len(p.members))], before, wait)
 }
 
@@ -322,8 +330,14 @@ func (p *pool) run() {
 	}
 	for i := range 9000 { // three minutes
 		p.tick()
-		if i > 1500 && p.rnd.IntN(4000) == 0 {
+		switch fate := p.rnd.IntN(8000); {
+		case i < 1500 || p.cutting:
+		case fate < 2:
 			p.wipe()
+		case fate < 6:
+			p.recut()
+		case fate < 8:
+			p.restart(p.members[p.rnd.IntN(len(p.members))])
 		}
 	}
 	p.count["saved late"] = int(p.lateSaves.Load())
@@ -390,6 +404,9 @@ func (p *pool) tick() {
 
 // coordinate lets something happen to a unit.
 func (p *pool) coordinate(u *poolUnit) {
+	if u.ended {
+		return
+	}
 	m := u.owner
 	m.own.mu.Lock()
 	settled := slices.Clone(m.own.settled)
@@ -513,9 +530,57 @@ func (p *pool) kill(m *member) {
 	at := slices.Index(p.members, m)
 	p.members[at] = p.newMember(m.name + "'")
 	for _, u := range p.units {
-		if u.owner == m {
+		if u.owner == m && !u.ended {
 			p.move(u, "dead")
 		}
+	}
+}
+
+// restart ends a member as SIGTERM does, while another takes its place. What it gives back goes to somebody.
+func (p *pool) restart(m *member) {
+	p.note("%s is stopped", m.name)
+	p.count["stopped"]++
+	m.stop()
+	p.members[slices.Index(p.members, m)] = p.newMember(m.name + "+")
+	for _, u := range p.units {
+		if u.owner == m && !u.ended {
+			u.going = true
+		}
+	}
+}
+
+// recut has all units drained, to be made anew by halves, or as a whole.
+func (p *pool) recut() {
+	p.note("the topic is to be cut anew")
+	p.cutting = true
+	for _, u := range p.units {
+		if !u.going {
+			u.going = true
+			u.owner.view[u.Unit] = leaving(u.tenure)
+			u.owner.tell()
+		}
+	}
+}
+
+// cut makes the new units once nobody has any of the former.
+func (p *pool) cut() {
+	was := p.units
+	if slices.ContainsFunc(was, func(u *poolUnit) bool { return !u.ended }) {
+		return
+	}
+	p.cutting, p.units = false, nil
+	of := 3 - len(was)
+	p.count[fmt.Sprint("cut by ", of)]++
+	for part := range of {
+		u := &poolUnit{Unit: Unit{"clicks", part, of}}
+		before, wait := PredecessorNone, false
+		for _, former := range was {
+			if former.Of == 1 || of == 1 || former.Part == part {
+				before, wait, u.tenure.Term = max(before, former.before), wait || former.wait, max(u.tenure.Term, former.tenure.Term)
+			}
+		}
+		p.units = append(p.units, u)
+		p.grant(u, p.members[p.rnd.IntN(len(p.members))], before, wait)
 	}
 }
 
