@@ -49,8 +49,8 @@ type Tenure struct {
 // Load is what a unit costs its owner.
 type Load struct {
 	Unit
-	BytesPerSecond float64
-	Stuck          bool // nothing was acknowledged for a minute though there is something to send
+	BytesPerSecond float64 // NaN: not known yet
+	Stuck          bool    // nothing was acknowledged for a minute though there is something to send
 }
 
 // Report is what a process tells the others.

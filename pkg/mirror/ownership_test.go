@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -479,6 +480,9 @@ func TestReports(t *testing.T) {
 		r.start(config())
 		own.set("clicks", whole("clicks", 1))
 		wait(time.Second)
+		if got := own.load(); !math.IsNaN(got.BytesPerSecond) {
+			t.Errorf("reported %+v before anything was measured, want NaN", got)
+		}
 		log := dense(60, 1, gzipCodec, time.Now().UnixMilli())
 		for i := range int64(60) {
 			r.feed(0, log[i:i+1])

@@ -38,6 +38,14 @@ func (a *load) see(bytes int64, now time.Time) {
 	a.bytes, a.at = bytes, now
 }
 
+// perSecond is NaN while it is not known: whoever compares members would take 0 for idle.
+func (a *load) perSecond() float64 {
+	if !a.known {
+		return math.NaN()
+	}
+	return a.rate
+}
+
 // reporter tells the ownership what the units cost, and at once which of them begin or cease to be stuck.
 func (l *Link) reporter(ctx context.Context) {
 	var (
@@ -69,7 +77,7 @@ func (l *Link) watch(f *fitness, now time.Time) Report {
 			at := tn.pace(now)
 			tn.load.see(at.bytes, now)
 			tn.progress.see(at, now)
-			r.Loads = append(r.Loads, Load{tn.Unit, tn.load.rate, tn.progress.stuck(now)})
+			r.Loads = append(r.Loads, Load{tn.Unit, tn.load.perSecond(), tn.progress.stuck(now)})
 			newest, longest = latest(newest, tn.progress.moved), max(longest, tn.progress.stalled(now))
 		}
 		t.mu.Unlock()

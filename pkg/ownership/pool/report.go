@@ -99,7 +99,7 @@ func stuckOf(loads map[plan.Unit]znode.Load) map[plan.Unit]bool {
 	return stuck
 }
 
-// ownLoads are those of units that this member owns. What is measured wrongly is left out.
+// ownLoads are those of units that this member owns. What is not known yet, or measured wrongly, is left out: it counts as the median.
 func (m *member) ownLoads() map[plan.Unit]znode.Load {
 	loads := map[plan.Unit]znode.Load{}
 	for _, l := range m.link.Loads {
