@@ -182,7 +182,7 @@ func (f *fetcher) buffer(ctx context.Context) (*mirror.Buffer, error) {
 
 // size decides how much to ask for.
 func (f *fetcher) size() {
-	response := min(f.full(), f.pace.fits)
+	response := f.response()
 	largest := 0
 	for i := range f.asked {
 		largest = max(largest, int(f.asked[i].e.largest.Load()))
@@ -192,12 +192,12 @@ func (f *fetcher) size() {
 	f.reserve = max(f.reserve, int64(response))
 }
 
-// full is the most that a response may bring.
-func (f *fetcher) full() int {
+// response is how many bytes a response may bring.
+func (f *fetcher) response() int {
 	if f.cold {
-		return coldResponseBytes
+		return min(coldResponseBytes, f.pace.fits)
 	}
-	return f.lane.source.responseBytes()
+	return min(f.lane.source.responseBytes(), f.pace.fits)
 }
 
 func (f *fetcher) send() error {
@@ -273,7 +273,7 @@ func (f *fetcher) read(p []byte) (int, error) {
 
 // settle deals with what the response said beside its batches.
 func (f *fetcher) settle() error {
-	response := int64(min(f.full(), f.pace.fits))
+	response := int64(f.response())
 	f.reserve = response
 	if f.intake.Done() {
 		f.reserve = 2 * response

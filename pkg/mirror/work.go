@@ -14,7 +14,7 @@ const (
 	startRetryMax  = 5 * time.Second
 	startTopicTime = 20 * time.Second
 	startAtOnce    = 256 // units that are started at a time; what they ask the clusters goes together
-	makeAtOnce     = 8   // of those, the ones that make topics or identities
+	makeAtOnce     = 8   // of those, the ones that grow topics or make identities
 )
 
 // task is what a tenant's worker does next.
