@@ -115,7 +115,7 @@ func (l *Link) commitAll(ctx context.Context, in []map[TopicPartition]protocol.P
 }
 
 // createAtOnce is how many partitions one request may create: a controller takes 10,000 records in one, of partitions and
-// settings (max.records.per.user.operation).
+// settings (MAX_RECORDS_PER_USER_OP of Kafka's QuorumController).
 const createAtOnce = 2000
 
 func (l *Link) createAll(ctx context.Context, in []NewTopic) (map[string]error, error) {
