@@ -97,7 +97,7 @@ func New(cfg Config, snapshots func() *lag.Snapshot, reg *prometheus.Registry, l
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	changing := newHTTP(bounded(s.changes(s.views(reg))), log)
+	changing := newHTTP(bounded(profiles(s.changes(s.views(reg)))), log)
 	changing.ConnContext = withPeer
 	s.doors = append(s.doors, door{socket, changing})
 	return s, nil
