@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"tributary/e2e/cache"
 )
 
 // Ports are taken from below the ephemeral range of Linux (32768 up): between the kill and the restart of a broker
@@ -27,7 +29,7 @@ type portLease struct {
 
 // leasePorts reserves count free ports.
 func leasePorts(count int) (*portLease, error) {
-	root, err := cacheRoot()
+	root, err := cache.Root()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func leasePorts(count int) (*portLease, error) {
 
 // take adds port to the lease unless somebody else has it.
 func (l *portLease) take(dir string, port int) error {
-	lock, err := tryLockFile(filepath.Join(dir, strconv.Itoa(port)))
+	lock, err := cache.TryLock(filepath.Join(dir, strconv.Itoa(port)))
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"tributary/e2e/cache"
 )
 
 // Provision makes every pinned version ready to start, and the tools for it: Java and Maven are installed on a Debian
@@ -53,7 +55,7 @@ func (h home) install(ctx context.Context, progress io.Writer, version Version) 
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return fmt.Errorf("create the cache directory: %w", err)
 	}
-	lock, err := lockFile(ctx, filepath.Join(parent, "provision.lock"))
+	lock, err := cache.Lock(ctx, filepath.Join(parent, "provision.lock"))
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,12 @@
 package kafka
 
 import (
-	"context"
-	"errors"
 	"net"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"syscall"
 	"testing"
-	"time"
+
+	"tributary/e2e/cache"
 )
 
 func TestPomHasEachVersion(t *testing.T) {
@@ -50,34 +47,8 @@ func TestParseJavaVersion(t *testing.T) {
 	}
 }
 
-func TestLockFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	first, err := lockFile(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tryLockFile(path); !errors.Is(err, syscall.EWOULDBLOCK) {
-		t.Errorf("second lock: got %v, want EWOULDBLOCK", err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := lockFile(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("waiting for the lock: got %v, want the deadline", err)
-	}
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	second, err := lockFile(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := second.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestLeasedPortsAreFreeAndDistinct(t *testing.T) {
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	seen := map[int]bool{}
 	for range 10 {
 		lease, err := leasePorts(20)
@@ -106,7 +77,7 @@ func TestLeasedPortsAreFreeAndDistinct(t *testing.T) {
 }
 
 func TestLeaseSkipsPortsInUse(t *testing.T) {
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+
+	"tributary/e2e/debian"
 )
 
 // minJava is the oldest Java that runs every pinned version: Kafka 4 needs 17.
@@ -27,8 +29,8 @@ func findJava(ctx context.Context, progress io.Writer) (string, error) {
 	if missing == nil {
 		return path, nil
 	}
-	if err := installPackage(ctx, progress, javaPackage); err != nil {
-		return "", fmt.Errorf("find java: %w; install it: %w", missing, err)
+	if err := debian.Install(ctx, progress, javaPackage); err != nil {
+		return "", fmt.Errorf("find Java %d or newer by JAVA_HOME or PATH: %w; install it: %w", minJava, missing, err)
 	}
 	path, err := lookJava(ctx)
 	if err != nil {
@@ -87,30 +89,10 @@ func findMaven(ctx context.Context, progress io.Writer) (string, error) {
 	if missing == nil {
 		return path, nil
 	}
-	if err := installPackage(ctx, progress, mavenPackage); err != nil {
+	if err := debian.Install(ctx, progress, mavenPackage); err != nil {
 		return "", fmt.Errorf("find Maven: %w; install it: %w", missing, err)
 	}
 	return exec.LookPath("mvn")
-}
-
-// installPackage installs a Debian package where we may; elsewhere its error says what to do by hand.
-func installPackage(ctx context.Context, progress io.Writer, name string) error {
-	if _, err := os.Stat("/etc/debian_version"); err != nil || os.Geteuid() != 0 {
-		return fmt.Errorf("not root on Debian: install Java %d or newer and Maven, put both on PATH "+
-			"(or set JAVA_HOME), and run again; on Debian: sudo apt-get install %s", minJava, name)
-	}
-	say(progress, "installing %s with apt-get", name)
-	for _, args := range [][]string{
-		{"update", "-q"},
-		{"install", "-y", "-q", "--no-install-recommends", name},
-	} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("apt-get %s: %w: %s", args[0], err, lastLines(string(out), 10))
-		}
-	}
-	return nil
 }
 
 // say writes one progress line. A line that cannot be written is no reason to stop provisioning.
