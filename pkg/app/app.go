@@ -39,7 +39,8 @@ type Ownership interface {
 
 // process is one mirror with everything it runs.
 type process struct {
-	log      *slog.Logger
+	log      *slog.Logger  // over lines
+	lines    *status.Lines // of the log
 	clusters map[string]*kafka.Cluster
 	watchers map[string]*catalog.Watcher
 	sources  map[string]*consume.Source
@@ -69,6 +70,7 @@ func run(ctx context.Context, cfg *config.Config, version string, connect connec
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
+	log = p.log
 	limitMemory(int64(cfg.Memory))
 	log.Info("mirror started", "instance", cfg.Instance, "version", version, "listen", p.server.Addr(), "state_dir", filepath.Clean(cfg.StateDir))
 	err = p.journaled(ctx, version)
@@ -107,7 +109,9 @@ func Supported(cfg *config.Config) []config.Problem {
 // newProcess wires a process. Its events and its socket are in the state directory, which is its alone. own is of the links
 // that are not shared; connect opens the sessions of those that are.
 func newProcess(cfg *config.Config, version string, own Ownership, connect connector, log *slog.Logger) (*process, error) {
-	p := &process{log: log, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
+	lines := status.CountLines(log.Handler())
+	log = slog.New(lines)
+	p := &process{log: log, lines: lines, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
 		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}}
 	if err := p.wire(cfg, version, own, connect); err != nil {
 		for _, m := range p.members {
@@ -129,7 +133,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
-	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal}
+	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines}
 	for _, l := range cfg.Links {
 		own := own
 		if l.Ownership.ZooKeeper != nil {

@@ -20,15 +20,18 @@ import (
 // maxScrapes bounds the scrapes answered at a time; more are told to come back.
 const maxScrapes = 4
 
-// register adds the metrics of the snapshot, of the journal if there is one, of Go and of the process to reg.
-func register(reg *prometheus.Registry, snapshots func() *lag.Snapshot, events Journal) error {
+// register adds the metrics of the snapshot, of what cfg has beside it, of Go and of the process to reg.
+func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapshot) error {
 	all := []prometheus.Collector{
 		newCollector(snapshots),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
-	if events != nil {
-		all = append(all, journalMetrics(events)...)
+	if cfg.Journal != nil {
+		all = append(all, journalMetrics(cfg.Journal)...)
+	}
+	if cfg.Logged != nil {
+		all = append(all, cfg.Logged.metrics()...)
 	}
 	for _, c := range all {
 		if err := reg.Register(c); err != nil {

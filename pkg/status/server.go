@@ -41,6 +41,8 @@ type Config struct {
 	Pools map[string]Pool
 	// Journal keeps the events. Nil: there are none, and nothing can be changed.
 	Journal Journal
+	// Logged counts the lines of the process's log. Nil: they are not counted.
+	Logged *Lines
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
@@ -73,7 +75,7 @@ type door struct {
 // New listens and registers the metrics with reg; nothing is answered before Run, which also closes the listeners.
 // snapshots returns the newest snapshot, nil before the first; it is called at any time from any goroutine.
 func New(cfg Config, snapshots func() *lag.Snapshot, reg *prometheus.Registry, log *slog.Logger) (*Server, error) {
-	if err := register(reg, snapshots, cfg.Journal); err != nil {
+	if err := register(reg, cfg, snapshots); err != nil {
 		return nil, err
 	}
 	page, err := newPage()

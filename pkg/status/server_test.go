@@ -86,7 +86,7 @@ func TestNewFailsForAnAddressInUse(t *testing.T) {
 
 func TestNewFailsForARegistryThatHasTheMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, freshly(full()), nil); err != nil {
+	if err := register(reg, Config{}, freshly(full())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(Config{Listen: "127.0.0.1:0"}, freshly(full()), reg, quiet()); err == nil {
