@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,11 +31,9 @@ record at home is compared with its original.`,
 		}
 		// What is shown is the point of the demo, and it warns of nothing but the outage that the demo makes itself: its
 		// log speaks up only when something is wrong.
-		log, err := newLogger(cmd.ErrOrStderr(), config.Log{Level: "error", Format: "auto"})
-		if err != nil {
-			return err
-		}
-		return app.Demo(cmd.Context(), o, cmd.OutOrStdout(), log)
+		return logged(cmd.ErrOrStderr(), config.Log{Level: "error", Format: "auto"}, func(log *slog.Logger) error {
+			return app.Demo(cmd.Context(), o, cmd.OutOrStdout(), log)
+		})
 	})
 	return cmd
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/term"
@@ -13,9 +15,23 @@ import (
 	"tributary/pkg/config"
 )
 
+// logged calls do with a log to w as the configuration says. What was left out of it is told before logged returns.
+func logged(w io.Writer, cfg config.Log, do func(*slog.Logger) error) error {
+	handler, err := newLogger(w, cfg)
+	if err != nil {
+		return err
+	}
+	telling, stop := context.WithCancel(context.Background()) // not the command's: it logs until it has ended
+	var wg sync.WaitGroup
+	wg.Go(func() { handler.Run(telling) })
+	defer wg.Wait()
+	defer stop()
+	return do(slog.New(handler))
+}
+
 // newLogger logs to w as the configuration says, the same line every ten seconds at most. What goes into the systemd journal is preceded by its priority and
-// has no time, because the journal knows it.
-func newLogger(w io.Writer, log config.Log) (*slog.Logger, error) {
+// has no time, because the journal knows it. Run of the handler tells of lines that were left out.
+func newLogger(w io.Writer, log config.Log) (*limiter, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(log.Level)); err != nil {
 		return nil, fmt.Errorf("read log level: %w", err)
@@ -28,9 +44,9 @@ func newLogger(w io.Writer, log config.Log) (*slog.Logger, error) {
 		options.ReplaceAttr = withoutTime
 	}
 	if text {
-		return slog.New(newLimiter(slog.NewTextHandler(w, options))), nil
+		return newLimiter(slog.NewTextHandler(w, options)), nil
 	}
-	return slog.New(newLimiter(slog.NewJSONHandler(w, options))), nil
+	return newLimiter(slog.NewJSONHandler(w, options)), nil
 }
 
 func withoutTime(groups []string, attr slog.Attr) slog.Attr {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +16,11 @@ import (
 func TestLogFormats(t *testing.T) {
 	for format, want := range map[string]string{"text": "level=WARN msg=stalled topic=clicks", "json": `"level":"WARN","msg":"stalled","topic":"clicks"}`, "auto": `"level":"WARN"`} {
 		var out bytes.Buffer
-		log, err := newLogger(&out, config.Log{Level: "warn", Format: format})
+		handler, err := newLogger(&out, config.Log{Level: "warn", Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}
+		log := slog.New(handler)
 		log.Info("started")
 		log.Warn("stalled", "topic", "clicks")
 		if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "started") || !strings.Contains(got, "time") {
@@ -47,10 +49,11 @@ func TestLogToTheJournal(t *testing.T) {
 			t.Fatalf("no device and inode in %T", info.Sys())
 		}
 		t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", stat.Dev, stat.Ino))
-		log, err := newLogger(file, config.Log{Level: "debug", Format: format})
+		handler, err := newLogger(file, config.Log{Level: "debug", Format: format})
 		if err != nil {
 			t.Fatal(err)
 		}
+		log := slog.New(handler)
 		log.Debug("a")
 		log.Info("b")
 		log.Warn("c")

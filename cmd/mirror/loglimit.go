@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,12 +11,14 @@ import (
 
 const (
 	repeatEvery = 10 * time.Second // of lines that are the same
+	tellEvery   = time.Second      // between two looks at what is to be told
 	maxRepeats  = 1000             // different lines that are kept in mind
 )
 
 // limiter is a slog.Handler that writes the same line every ten seconds at most, with `repeated` for how many were left out
-// since. Lines are the same if their level, message and attributes are; of an error, numbers do not count, as addresses and
-// times are in most. Safe for concurrent use.
+// before it. While it runs the last of those left out is written at the end of the ten seconds, so that lines and `repeated`
+// add up to what there was. Lines are the same if their level, message and attributes are; of an error, numbers do not count,
+// as addresses and times are in most. Safe for concurrent use.
 type limiter struct {
 	next  slog.Handler
 	lines *lines // shared by all that come from one limiter
@@ -30,7 +33,14 @@ type lines struct {
 
 type line struct {
 	written  time.Time
-	repeated int
+	repeated int // since then
+	last     repetition
+}
+
+// repetition is a line that was left out, and what would have written it.
+type repetition struct {
+	record slog.Record
+	next   slog.Handler
 }
 
 func newLimiter(next slog.Handler) *limiter {
@@ -50,15 +60,43 @@ func (l *limiter) Handle(ctx context.Context, r slog.Record) error {
 		key.WriteString(identify(a))
 		return true
 	})
-	repeated, write := l.lines.take(key.String(), r.Time)
+	repeated, write := l.lines.take(key.String(), repetition{r, l.next})
 	if !write {
 		return nil
 	}
+	return repetition{r, l.next}.write(ctx, repeated)
+}
+
+// write writes a line that stands for others too.
+func (r repetition) write(ctx context.Context, repeated int) error {
+	record := r.record.Clone()
 	if repeated > 0 {
-		r = r.Clone()
-		r.AddAttrs(slog.Int("repeated", repeated))
+		record.AddAttrs(slog.Int("repeated", repeated))
 	}
-	return l.next.Handle(ctx, r)
+	return r.next.Handle(ctx, record)
+}
+
+// Run tells of repetitions when their time is over, until ctx ends, and then of all that were not told.
+func (l *limiter) Run(ctx context.Context) {
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.tell(context.WithoutCancel(ctx), time.Now().Add(repeatEvery))
+			return
+		case now := <-tick.C:
+			l.tell(ctx, now)
+		}
+	}
+}
+
+// tell writes the last of the lines that were left out, where ten seconds have passed since one was written.
+func (l *limiter) tell(ctx context.Context, now time.Time) {
+	for _, told := range l.lines.due(now) {
+		// There is nobody to tell that the log cannot be written.
+		_ = told.last.write(ctx, told.repeated-1)
+	}
 }
 
 // WithAttrs implements slog.Handler.
@@ -91,13 +129,15 @@ func withoutDigits(r rune) rune {
 }
 
 // take says whether a line is to be written, and how many of the same were not since the last.
-func (s *lines) take(key string, now time.Time) (repeated int, write bool) {
+func (s *lines) take(key string, r repetition) (repeated int, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := r.record.Time
 	last, known := s.seen[key]
 	switch {
-	case known && now.Sub(last.written) < repeatEvery && !now.Before(last.written):
+	case known && now.Sub(last.written).Abs() < repeatEvery: // either way: the clock may be set
 		last.repeated++
+		last.last = repetition{r.record.Clone(), r.next} // whoever logged may go on to use it
 		return 0, false
 	case known:
 		repeated = last.repeated
@@ -108,6 +148,21 @@ func (s *lines) take(key string, now time.Time) (repeated int, write bool) {
 		s.seen[key] = &line{written: now}
 	}
 	return repeated, true
+}
+
+// due takes the repetitions to be told, in the order of their times. Those that come next wait for ten seconds again.
+func (s *lines) due(now time.Time) []line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var due []line
+	for key, l := range s.seen {
+		if l.repeated > 0 && now.Sub(l.written) >= repeatEvery {
+			due = append(due, *l)
+			s.seen[key] = &line{written: now}
+		}
+	}
+	slices.SortFunc(due, func(a, b line) int { return a.last.record.Time.Compare(b.last.record.Time) })
+	return due
 }
 
 // forget drops what was written long ago. It is called under mu.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,12 +59,75 @@ func TestTheSameLineIsNotRepeated(t *testing.T) {
 	})
 }
 
+// notebook is a log in memory. Safe for concurrent use.
+type notebook struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (n *notebook) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(p)
+}
+
+// take returns what was written since the last call.
+func (n *notebook) take() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	defer n.text.Reset()
+	return n.text.String()
+}
+
+// TestTheLastRepetitionIsTold: an error that ceases within the ten seconds is not left at its first line.
+func TestTheLastRepetitionIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &notebook{}
+		handler := newLimiter(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+		log := slog.New(handler).With("link", "up")
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { handler.Run(ctx) })
+		expect := func(when, want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := out.take(); got != want {
+				t.Errorf("%s: got\n%swant\n%s", when, got, want)
+			}
+		}
+		wait := func(times int, port string) {
+			for range times {
+				log.Warn("waits", "err", errors.New("dial :"+port))
+			}
+		}
+		const line = "level=WARN msg=waits link=up err=\"dial :"
+		wait(4, "1")
+		wait(1, "2")
+		log.Warn("once")
+		expect("at first", line+"1\"\nlevel=WARN msg=once link=up\n")
+		time.Sleep(repeatEvery - time.Second)
+		expect("within ten seconds", "")
+		time.Sleep(2 * time.Second)
+		expect("after ten seconds: the last of four that were left out", line+"2\" repeated=3\n")
+		wait(1, "3")
+		expect("one more, soon after a line", "")
+		time.Sleep(repeatEvery + time.Second)
+		expect("ten seconds later: nothing else was left out", line+"3\"\n")
+		time.Sleep(3 * repeatEvery)
+		expect("no more", "")
+		wait(3, "4")
+		cancel()
+		running.Wait()
+		expect("at the end", line+"4\"\n"+line+"4\" repeated=1\n")
+	})
+}
+
 // TestLinesInMindAreBounded writes more different lines than are kept in mind: none of them may be left out.
 func TestLinesInMindAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &lines{seen: map[string]*line{}}
 		for i := range 3 * maxRepeats {
-			if _, write := s.take(fmt.Sprint(i), time.Now()); !write {
+			if _, write := s.take(fmt.Sprint(i), repetition{record: slog.Record{Time: time.Now()}}); !write {
 				t.Fatalf("line %d is left out", i)
 			}
 		}
@@ -70,7 +135,7 @@ func TestLinesInMindAreBounded(t *testing.T) {
 			t.Errorf("%d lines are kept in mind", len(s.seen))
 		}
 		time.Sleep(repeatEvery)
-		s.take("new", time.Now())
+		s.take("new", repetition{record: slog.Record{Time: time.Now()}})
 		if len(s.seen) != 1 {
 			t.Errorf("%d lines are kept in mind after all are old", len(s.seen))
 		}

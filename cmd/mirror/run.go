@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/spf13/cobra"
 
 	"tributary/pkg/app"
@@ -20,11 +22,9 @@ on its way is finished and the positions are saved. A second one ends at once, w
 			if err != nil {
 				return err
 			}
-			log, err := newLogger(cmd.ErrOrStderr(), cfg.Log)
-			if err != nil {
-				return err
-			}
-			return app.Run(cmd.Context(), cfg, readVersion().Version, log)
+			return logged(cmd.ErrOrStderr(), cfg.Log, func(log *slog.Logger) error {
+				return app.Run(cmd.Context(), cfg, readVersion().Version, log)
+			})
 		}),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -153,12 +154,12 @@ func runVerify(ctx context.Context, path string, f verifyFlags, out, stderr io.W
 			return err
 		}
 	}
-	log, err := newLogger(stderr, config.Log{Level: "warn", Format: "auto"})
-	if err != nil {
-		return err
-	}
 	bar := &progressBar{out: stderr, terminal: isTerminal(stderr)}
-	results, err := app.Verify(ctx, cfg, f.VerifyOptions, bar.show, log)
+	var results app.VerifyResults
+	err := logged(stderr, config.Log{Level: "warn", Format: "auto"}, func(log *slog.Logger) (err error) {
+		results, err = app.Verify(ctx, cfg, f.VerifyOptions, bar.show, log)
+		return err
+	})
 	bar.clear()
 	if app.IsUsage(err) {
 		return &exitError{exitUsage, err}
