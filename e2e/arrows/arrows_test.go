@@ -26,7 +26,7 @@ func arrows() map[string][]string {
 		"cmd/mirror": {"pkg/app", "pkg/config"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
-			"pkg/park", "pkg/produce", "pkg/status", "pkg/verify"},
+			"pkg/park", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
 		"pkg/config":                    {},
 		"pkg/ownership":                 {"pkg/mirror", "pkg/mirror/protocol"},
@@ -44,6 +44,7 @@ func arrows() map[string][]string {
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool"},
 		"pkg/status":                    {"pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool"},
+		"pkg/systemd":                   {},
 		"pkg/verify":                    {"pkg/kafka"}, // independent of the copy path it checks
 		"pkg/catalog":                   {"pkg/kafka", "pkg/mirror"},
 		"pkg/mirror":                    {"pkg/batch", "pkg/mirror/protocol"},

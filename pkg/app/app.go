@@ -29,6 +29,7 @@ import (
 	"tributary/pkg/park"
 	"tributary/pkg/produce"
 	"tributary/pkg/status"
+	"tributary/pkg/systemd"
 )
 
 // Ownership is what static and other forms of ownership give a link.
@@ -49,6 +50,7 @@ type process struct {
 	members  map[string]*member // by link; those that are shared
 	observer *lag.Observer
 	server   *status.Server
+	notifier *systemd.Notifier
 	journal  *journal.Journal
 }
 
@@ -156,7 +158,10 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
-	p.server, err = status.New(served, p.observer.Snapshot, prometheus.NewRegistry(), p.log)
+	if p.server, err = status.New(served, p.observer.Snapshot, prometheus.NewRegistry(), p.log); err != nil {
+		return err
+	}
+	p.notifier, err = systemd.New(systemd.Config{Alive: p.server.Alive, Status: p.server.Line}, p.log)
 	return err
 }
 
@@ -206,6 +211,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
+	carriers.Go(func() error { return p.notifier.Run(carried, ctx.Done()) })
 
 	staying, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()

@@ -29,13 +29,19 @@ func (s *Server) current() (*lag.Snapshot, error) {
 	return snapshot, nil
 }
 
-// livez says whether the process works. It never depends on a cluster: restarting cures no outage.
-func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+// Alive says whether the process works: nil, or what is wrong. It never depends on a cluster: restarting cures no outage.
+// Livez answers with it, and the watchdog of the service manager is fed by it.
+func (s *Server) Alive() error {
 	_, err := s.current()
 	if errors.Is(err, errStarting) && time.Since(s.created) < staleAfter {
-		err = nil
+		return nil
 	}
-	if err != nil {
+	return err
+}
+
+// livez answers whether the process works.
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+	if err := s.Alive(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
