@@ -30,6 +30,10 @@ type Config struct {
 	// does.
 	Events mirror.Events
 
+	// Heartbeats is what is known of heartbeats at a moment: heartbeat.Heart.Status. It must answer from memory. Nil: there
+	// are none.
+	Heartbeats func(now time.Time) ([]Heartbeat, []HeartbeatCluster)
+
 	BudgetTotal int64        // bytes for records on their way
 	BudgetUsed  func() int64 // bytes of it taken; nil: unknown
 }
@@ -82,6 +86,9 @@ func (o *Observer) observe(now time.Time) {
 	for i, status := range o.cfg.Links {
 		link := o.look(now, o.links[i], status())
 		s.Links = append(s.Links, link)
+	}
+	if o.cfg.Heartbeats != nil {
+		s.Heartbeats, s.HeartbeatClusters = o.cfg.Heartbeats(now)
 	}
 	o.latest.Store(s)
 }

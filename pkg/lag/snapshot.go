@@ -17,6 +17,9 @@ type Snapshot struct {
 	BudgetTotal int64  // bytes for records on their way
 	BudgetUsed  *int64 // bytes of it taken now
 	Links       []Link // in the order of the configuration
+
+	Heartbeats        []Heartbeat        // of all origins that were heard of, by name; nil where none are read
+	HeartbeatClusters []HeartbeatCluster // in the order of the configuration; those that are written come first
 }
 
 // Link is one moment of a link.

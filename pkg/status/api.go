@@ -19,6 +19,9 @@ type statusReport struct {
 	Zone     string       `json:"zone"`
 	Version  string       `json:"version"`
 	Links    []linkReport `json:"links"`
+
+	Heartbeats        []heartbeatReport        `json:"heartbeats"`         // by origin; empty where none are read
+	HeartbeatClusters []heartbeatClusterReport `json:"heartbeat_clusters"` // where they are written and read
 }
 
 type linkReport struct {
@@ -88,7 +91,8 @@ func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
 }
 
 func newStatusReport(s *lag.Snapshot) statusReport {
-	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{}}
+	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{},
+		Heartbeats: newHeartbeatReports(s), HeartbeatClusters: newHeartbeatClusterReports(s)}
 	for _, link := range s.Links {
 		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
 			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), Topics: []topicReport{}}

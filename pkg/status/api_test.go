@@ -27,7 +27,10 @@ const contract = `{"instance":"","zone":"","version":"","links":[{"name":"","fro
  "topics":[{"topic":"","owner":"","zone":"","standby":"","term":0,"owned_since":"","state":"","lag_records":0,"problem":"","warning":"","replicated_through":"","loss_deadline":"","tombstone_deadline":"",
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,
    "lost":{"from":0,"to":0,"records":0,"since":"","until":""},"surplus":{"from":0,"to":0},"error":"","next_step":"",
-   "choices":[{"command":"","effect":""}]}]}]}]}`
+   "choices":[{"command":"","effect":""}]}]}]}],
+ "heartbeats":[{"origin":"","state":"","why":"","time":"","heard":"","sequence":0,"lost":0,"latency_seconds":0,"interval_seconds":0,
+  "summary":{"version":"","state":"","lag_seconds":0,"loss_deadline":"","disk_full_at":"","eligible":true,"not_ok":0}}],
+ "heartbeat_clusters":[{"cluster":"","topic":"","side":"","success":"","current":true,"ignored":0,"problem":""}]}`
 
 func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s := full()
@@ -36,6 +39,7 @@ func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s.Links[0].Topics[0].Partitions = s.Links[0].Topics[0].Partitions[1:]
 	s.Links[0].Pool = poolView()
 	s.Links[0].Topics[0].Partitions[0].Loss.Surplus = &mirror.Range{From: 1, To: 2}
+	s.Heartbeats, s.HeartbeatClusters = heartbeats()
 	body, err := json.Marshal(newStatusReport(s))
 	if err != nil {
 		t.Fatal(err)
@@ -80,11 +84,11 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		`{"topic":"a","owner":"","zone":"","standby":"","term":null,"owned_since":null,"state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[` +
 		`{"partition":0,"state":"","reason":"","regime":"careful","next_offset":null,"committed_offset":null,"source_end_offset":null,"held_back":null,"lost":null,"error":"","next_step":""}]},` +
 		`{"topic":"b","owner":"","zone":"","standby":"","term":null,"owned_since":null,"state":"","lag_records":null,"problem":"","warning":"","replicated_through":null,"loss_deadline":null,"tombstone_deadline":null,"partitions":[]}]},` +
-		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}]}`
+		`{"name":"down","from":"","to":"","state":"","guarantee":"exactly-once","problem":"","topics":[]}],"heartbeats":[],"heartbeat_clusters":[]}`
 	if string(body) != want {
 		t.Errorf("got\n%s\nwant\n%s", body, want)
 	}
-	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","links":[]}` {
+	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","links":[],"heartbeats":[],"heartbeat_clusters":[]}` {
 		t.Errorf("without links: %s, %v", body, err)
 	}
 }

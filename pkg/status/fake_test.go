@@ -82,7 +82,18 @@ func shared() *lag.Snapshot {
 	s := full()
 	s.Links[0].Pool = poolView()
 	s.Links[0].Topics = append(s.Links[0].Topics, lag.Topic{Topic: "far", Owner: "ad-18", Zone: "z2", Term: 9, OwnedSince: moment(-5), Away: true, State: lag.StateElsewhere})
+	s.Heartbeats, s.HeartbeatClusters = heartbeats()
 	return s
+}
+
+// heartbeats are of an origin that is silent and one that is not, and of a cluster on each side.
+func heartbeats() ([]lag.Heartbeat, []lag.HeartbeatCluster) {
+	said := &lag.HeartbeatSummary{Version: "v1", State: mirror.StateWaiting, Lag: new(2 * time.Hour), LossDeadline: moment(3600), DiskFullAt: moment(7200), Eligible: new(false), NotOK: 3}
+	return []lag.Heartbeat{
+			{Origin: "ad-18", State: lag.HeartbeatOK, Time: *moment(-1), Heard: *moment(0), Sequence: 7, Latency: new(120 * time.Millisecond), Interval: 10 * time.Second},
+			{Origin: "ad-19", State: lag.HeartbeatSilent, Why: "nothing heard for <5m>", Time: *moment(-300), Heard: *moment(-299), Sequence: 99, Lost: 2, Interval: 10 * time.Second, Summary: said}},
+		[]lag.HeartbeatCluster{{Cluster: "edge", Topic: "mirror.heartbeats", Success: moment(-2)},
+			{Cluster: "home", Topic: "mirror.heartbeats", Reads: true, Success: moment(-1), Current: true, Problem: "dial <home-1>: refused", Ignored: 4}}
 }
 
 // freshly returns a snapshot function whose answer was always taken just now.

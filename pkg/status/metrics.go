@@ -33,6 +33,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.Logged != nil {
 		all = append(all, cfg.Logged.metrics()...)
 	}
+	if cfg.HeartbeatLatency != nil {
+		all = append(all, cfg.HeartbeatLatency.histogram)
+	}
 	for _, c := range all {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
@@ -80,6 +83,7 @@ type collector struct {
 	link      []metric[*lag.Link]
 	topic     []metric[*lag.Topic]
 	pool      poolSeries
+	heartbeat heartbeatSeries
 
 	build, partitions, lost, skipped, collapsed *prometheus.Desc
 
@@ -89,7 +93,7 @@ type collector struct {
 
 func newCollector(snapshots func() *lag.Snapshot) *collector {
 	return &collector{
-		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), named: map[string]nameSet{},
+		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), heartbeat: newHeartbeatSeries(), named: map[string]nameSet{},
 		build:      prometheus.NewDesc("mirror_build_info", "The version of this program and of Go; always 1.", []string{"version", "go_version"}, nil),
 		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
 		lost: prometheus.NewDesc("mirror_records_lost_total",
@@ -113,6 +117,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 		out <- m.desc
 	}
 	c.pool.describe(out)
+	c.heartbeat.describe(out)
 	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.collapsed} {
 		out <- desc
 	}
@@ -130,6 +135,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	collect(out, c.process, s)
+	c.heartbeat.collect(out, s)
 	for i := range s.Links {
 		c.collectLink(out, &s.Links[i])
 	}

@@ -162,7 +162,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, Config{Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler)}, shared); err != nil {
+	if err := register(reg, Config{Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home")}, shared); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

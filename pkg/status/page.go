@@ -51,6 +51,10 @@ type view struct {
 	Links                   []linkRow
 	Pools                   []poolRow
 	Members                 []memberRow
+	Origins                 []originRow
+	OriginCounts            []string
+	HeartbeatProblems       []string
+	MoreOrigins             int
 	Rows                    []topicRow
 	More                    int
 }
@@ -97,6 +101,7 @@ func newView(s *lag.Snapshot, now time.Time) view {
 			v.Rows = append(v.Rows, newTopicRow(link, topic, now))
 		}
 	}
+	v.addHeartbeats(s, now)
 	slices.SortStableFunc(v.Rows, worstFirst)
 	v.More = max(0, len(v.Rows)-maxRows)
 	v.Rows = v.Rows[:len(v.Rows)-v.More]

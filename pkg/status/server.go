@@ -43,6 +43,8 @@ type Config struct {
 	Journal Journal
 	// Logged counts the lines of the process's log. Nil: they are not counted.
 	Logged *Lines
+	// HeartbeatLatency counts the heartbeats that this process reads. Nil: it reads none.
+	HeartbeatLatency *HeartbeatLatency
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
