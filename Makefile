@@ -21,7 +21,7 @@ unit:                           ## pure logic and components on simulated broker
 
 e2e: build                      ## the claims, on real Kafka and ZooKeeper
 	$(GO) run ./e2e/kafka/provision
-	$(GO) test -count=1 -p 2 -timeout 29m -skip '^TestPoolManyTopics$$' ./e2e/...
+	$(GO) test -count=1 -p 2 -parallel 3 -timeout 29m -skip '^TestPoolManyTopics$$' ./e2e/...
 
 e2e-full: build                 ## the same in the sizes of a release: a million records, a hundred kills, long outages
 	$(GO) run ./e2e/kafka/provision
@@ -29,7 +29,7 @@ e2e-full: build                 ## the same in the sizes of a release: a million
 
 faults: build                   ## every fault of the catalogue; writes docs/faults.md
 	$(GO) run ./e2e/kafka/provision
-	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^Test(Faults|Losses|PowerCuts|CompactedTopics|OldFormats|Pool.*)$$' -v ./e2e
+	FAULTS=all $(GO) test -count=1 -timeout 2h -run '^Test(Faults|Losses|LossesByElection|PowerCuts|CompactedTopics|OldFormats|Pool.*)$$' -v ./e2e
 
 pool: build                     ## every member of a pool killed, frozen and cut off twenty times; ZooKeeper broken in every way
 	$(GO) run ./e2e/kafka/provision

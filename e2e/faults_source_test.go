@@ -23,7 +23,7 @@ func sourceFaults() []trial {
 		{id: "E5", fault: "edge host reimaged", expected: "refused, 0 records under the old identity", other: "`TestLosses`"},
 		{id: "E6", fault: "retention overtakes the mirror", expected: "halts and names the exact range", other: "`TestLosses`"},
 		{id: "E7", fault: "source topic deleted and recreated", expected: "halts within 30 s, 0 records of the new log missed", other: "`TestLosses`"},
-		{id: "E8", fault: "unclean leader election", expected: "as E2", other: "`TestLosses`"},
+		{id: "E8", fault: "unclean leader election", expected: "as E2", other: "`TestLossesByElection`"},
 		{id: "E9", fault: "partitions added under traffic", expected: "found within 60 s, from their first record", fast: true, run: partitionsAdded},
 		{id: "E10", fault: "transactional source, 30 % aborted", expected: "exactly the committed records; the lag ends at 0", fast: true, run: abortedTransactions},
 		{id: "E11", fault: "a transaction stays open", expected: "waits and says for what within 60 s", run: openTransaction},

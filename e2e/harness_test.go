@@ -39,6 +39,9 @@ var stage struct {
 	region venue // three nodes behind proxies
 	home   venue // one node
 
+	lossEdge venue // one node that TestLosses breaks beside other tests
+	lossHome venue // the same
+
 	shared venue    // three nodes, with a way of its own for each member of a pool
 	zk     ensemble // three servers
 }
@@ -71,7 +74,9 @@ func run(m *testing.M) int {
 	stage.edge.options = kafka.Options{Properties: properties}
 	stage.second.options = kafka.Options{Proxy: true, Properties: properties}
 	stage.region.options = kafka.Options{Nodes: 3, Proxy: true, Properties: properties}
-	stage.home.options = kafka.Options{Properties: properties}
+	for _, v := range []*venue{&stage.home, &stage.lossEdge, &stage.lossHome} {
+		v.options = kafka.Options{Properties: properties}
+	}
 	stage.edge.options.Lanes = poolLanes
 	stage.shared.options = kafka.Options{Nodes: 3, Lanes: poolLanes, Properties: poolProperties(properties)}
 	code := m.Run()
@@ -79,7 +84,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		code = max(code, 1)
 	}
-	for _, v := range []*venue{&stage.edge, &stage.second, &stage.region, &stage.home, &stage.shared} {
+	for _, v := range []*venue{&stage.edge, &stage.second, &stage.region, &stage.home, &stage.lossEdge, &stage.lossHome, &stage.shared} {
 		if err := v.close(code != 0); err != nil {
 			fmt.Fprintln(os.Stderr, "e2e:", err)
 			code = max(code, 1)

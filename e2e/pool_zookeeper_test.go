@@ -25,8 +25,8 @@ func TestPoolZooKeeper(t *testing.T) {
 	t.Run("leader frozen", p.leaderFrozen)
 	t.Run("quorum lost", p.quorumLost)
 	t.Run("owner nodes damaged", p.ownersDamaged)
-	t.Run("tree wiped", p.treeWiped)
 	t.Run("answer lost", p.answerLost)
+	t.Run("tree wiped", p.treeWiped)
 	for _, m := range p.members {
 		if m.run.ended() {
 			t.Errorf("%s has ended: %v", m.name(), m.run.exit)
@@ -173,7 +173,9 @@ func (p *pool) treeWiped(t *testing.T) {
 	}
 	t.Logf("%d nodes deleted", n)
 	p.requireRecovered(t)
-	p.level(t)
+	if full() { // few topics move at a time
+		p.level(t)
+	}
 }
 
 // answerLost cuts a member's connection when ZooKeeper has made its owner nodes and the member has not heard of it.
