@@ -15,7 +15,7 @@ import (
 const (
 	exitOK           = 0
 	exitFailure      = 1
-	exitInconclusive = 2 // of verify alone
+	exitInconclusive = 2 // of verify alone; those of check are its own, 0 to 3
 	exitUsage        = 64
 	exitConfig       = 78
 )
@@ -57,6 +57,9 @@ func exitCode(cmd *cobra.Command, err error, stderr io.Writer) int {
 		return exitOK
 	}
 	coded, ok := errors.AsType[*exitError](err)
+	if !ok && isCheck(cmd) {
+		return checkFailed(cmd.OutOrStdout(), err)
+	}
 	if !ok {
 		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.TrimSpace(err.Error()))
 		if !cmd.HasSubCommands() {

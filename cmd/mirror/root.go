@@ -37,6 +37,7 @@ func newRoot() *cobra.Command {
   mirror validate -c mirror.yaml     check a configuration without touching a cluster
   mirror run -c mirror.yaml          mirror until told to stop
   mirror status                      how far behind is what, and why
+  mirror check lag                   the same for Nagios and Sensu
   mirror events                      what happened
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror owners region-home          which member of a pool mirrors what
@@ -50,7 +51,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
 		newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	refuseUnknownHelp(root)
 	return root

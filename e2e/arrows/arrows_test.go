@@ -23,11 +23,12 @@ const module = "tributary"
 // here and in .golangci.yml; what lies below e2e needs no entry. In order from the command down to the leaves.
 func arrows() map[string][]string {
 	return map[string][]string{
-		"cmd/mirror": {"pkg/app", "pkg/config"},
+		"cmd/mirror": {"pkg/app", "pkg/check", "pkg/config"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
 			"pkg/park", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
+		"pkg/check":                     {},
 		"pkg/config":                    {},
 		"pkg/ownership":                 {"pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/ownership/coord":           {},

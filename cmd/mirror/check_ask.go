@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"syscall"
+	"time"
+
+	"tributary/pkg/check"
+)
+
+// watcherHeader tells the mirror who watches it. It believes that of those who may change things alone, at its socket.
+const watcherHeader = "Mirror-Watcher"
+
+// asker asks a mirror for what checks need.
+type asker struct {
+	base    string // URL
+	client  *http.Client
+	explain func(error) error
+	remote  bool // its clock may be another one than ours
+}
+
+// newAsker asks at the address, if one is named, else at the socket.
+func newAsker(o *checkOptions) (*asker, error) {
+	if o.address == "" {
+		c, err := newControl(o.stateDir, o.config, o.named)
+		if err != nil {
+			return nil, err
+		}
+		return &asker{base: "http://mirror", client: c.client, explain: c.explain}, nil
+	}
+	address, err := statusAddress(statusOptions{address: o.address, config: o.config, named: o.named})
+	if err != nil {
+		return nil, err
+	}
+	explain := func(err error) error {
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("no mirror answers at %s; start it, or name another with --address", address)
+		}
+		return fmt.Errorf("ask the mirror at %s: %w", address, err)
+	}
+	return &asker{base: "http://" + address, remote: true, explain: explain,
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
+}
+
+// ask returns the report, with readiness if that is wanted, and the time to judge it by. That of a remote mirror is its own.
+func (a *asker) ask(ctx context.Context, readiness bool) (*check.Report, check.Readiness, time.Time, error) {
+	var report check.Report
+	var ready check.Readiness
+	code, body, err := a.get(ctx, "/api/v1/status")
+	if err != nil {
+		return nil, ready, time.Time{}, err
+	}
+	if code != http.StatusOK {
+		var told struct{ Error string }
+		if json.Unmarshal(body, &told) != nil || told.Error == "" {
+			told.Error = fmt.Sprintf("the mirror answered %d %s", code, http.StatusText(code))
+		}
+		return nil, ready, time.Time{}, errors.New(told.Error)
+	}
+	if err := json.Unmarshal(body, &report); err != nil {
+		return nil, ready, time.Time{}, fmt.Errorf("read the mirror's answer: %w; is that a mirror of this version?", err)
+	}
+	now := time.Now()
+	if a.remote && report.Time != nil {
+		now = *report.Time
+	}
+	if readiness {
+		if code, body, err = a.get(ctx, "/readyz"); err != nil {
+			return nil, ready, now, err
+		}
+		ready = check.Readiness{Ready: code == http.StatusOK, Text: string(body)}
+	}
+	return &report, ready, now, nil
+}
+
+func (a *asker) get(ctx context.Context, path string) (code int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
+	if err != nil {
+		return 0, nil, fmt.Errorf("ask the mirror: %w", err)
+	}
+	request.Header.Set(watcherHeader, "sensu")
+	response, err := a.client.Do(request)
+	if err != nil && ctx.Err() != nil {
+		return 0, nil, errors.New("the mirror did not answer in time: it hangs, or starts; see its log")
+	}
+	if err != nil {
+		return 0, nil, a.explain(err)
+	}
+	defer response.Body.Close()
+	if body, err = io.ReadAll(io.LimitReader(response.Body, maxStatusBytes)); err != nil {
+		return 0, nil, fmt.Errorf("read the mirror's answer: %w", err)
+	}
+	return response.StatusCode, body, nil
+}

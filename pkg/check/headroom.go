@@ -1,0 +1,140 @@
+package check
+
+import (
+	"fmt"
+	"time"
+)
+
+// What is left until a loss is compared to, where no share of a retention is known: of bytes and of disks.
+const (
+	DefaultHeadroomWarn     = 4 * time.Hour
+	DefaultHeadroomCritical = time.Hour
+)
+
+// probeBelieved is how old the last answer of a source may be to say that a topic has no deadline.
+const probeBelieved = 2 * time.Minute
+
+// causeTime is the cause of a deadline that the shares of a retention are about.
+const causeTime = "retention_time"
+
+// Headroom judges how long it takes until something may be lost that is not mirrored. Without thresholds the links' own
+// shares of the retention decide, and for deadlines that are not about time the defaults.
+func Headroom(r *Report, now time.Time, o Options) Result {
+	links, none := r.chosen(o.Link)
+	if none != "" {
+		return NewResult("headroom", Unknown, none)
+	}
+	j := headroomJudge{now: now, asked: o.Warn != nil || o.Critical != nil, warn: or(o.Warn, DefaultHeadroomWarn), critical: or(o.Critical, DefaultHeadroomCritical)}
+	if o.Warn == nil {
+		j.warn = max(j.warn, j.critical)
+	}
+	if o.Critical == nil {
+		j.critical = min(j.warn, j.critical)
+	}
+	for _, l := range links {
+		j.link(l)
+	}
+	fine := "nothing is ever removed at the source"
+	if j.known {
+		fine = fmt.Sprintf("%d topics, %s until loss at least (%s)", j.topics, short(j.least), j.where)
+	} else if j.topics == 0 {
+		fine = "all topics are with other members of the pool"
+	}
+	result := conclude("headroom", j.findings, fine)
+	if j.known {
+		result.Perf = append(result.Perf, Perf{Label: "headroom", Value: float64(int64(j.least.Seconds())), Unit: "s", Warn: limit(j.warn) + ":", Crit: limit(j.critical) + ":"})
+	}
+	result.Perf = append(result.Perf, Perf{Label: "topics", Value: float64(j.topics), Min: "0"})
+	return result
+}
+
+// headroomJudge collects findings over links.
+type headroomJudge struct {
+	now            time.Time
+	asked          bool // thresholds were
+	warn, critical time.Duration
+
+	findings []finding
+	topics   int
+	known    bool // least is of at least one topic
+	least    time.Duration
+	where    string
+}
+
+func (j *headroomJudge) link(l Link) {
+	if len(l.Topics) == 0 {
+		text := "no topic matches yet"
+		if l.Problem != "" {
+			text = "its topics are not known: " + l.Problem
+		}
+		j.findings = append(j.findings, finding{severity: Unknown, link: l.Name, text: text, passing: true})
+	}
+	for _, t := range l.Topics {
+		if t.State != stateElsewhere {
+			j.topics++
+			j.findings = append(j.findings, j.topic(l, t))
+		}
+	}
+}
+
+func (j *headroomJudge) topic(l Link, t Topic) finding {
+	f := finding{link: l.Name, topic: t.Topic}
+	if t.LossDeadline == nil {
+		if j.endless(l, t) {
+			f.text = "nothing is ever removed at the source"
+			return f
+		}
+		f.severity, f.passing = Unknown, true
+		f.text = withWhy("unknown how long until loss", l, t)
+		return f
+	}
+	left := t.LossDeadline.Sub(j.now)
+	if !j.known || left < j.least {
+		j.known, j.least, j.where = true, left, l.Name+" "+t.Topic
+	}
+	f.urgency = -left.Seconds()
+	f.severity = j.grade(l, t, left)
+	text := short(left) + " until loss"
+	if left <= 0 {
+		text = "may be lost since " + short(-left)
+	}
+	if t.LossCause != "" {
+		text += " (" + t.LossCause + ")"
+	}
+	if age, known := behind(t, j.now); known {
+		text += ", " + short(age) + " behind"
+	}
+	f.text = withWhy(text, l, t)
+	return f
+}
+
+// grade judges what is left. A deadline that is over is critical in any case.
+func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
+	byTime := Severity(OK)
+	switch {
+	case left <= 0, left < j.critical:
+		byTime = Critical
+	case left < j.warn:
+		byTime = Warning
+	}
+	if left <= 0 || j.asked || l.Retention == nil || t.RetentionUsed == nil {
+		return byTime
+	}
+	byShare := OK
+	switch share := 1 - *t.RetentionUsed; {
+	case share < l.Retention.Critical:
+		byShare = Critical
+	case share < l.Retention.Warn:
+		byShare = Warning
+	}
+	if t.LossCause == causeTime || byShare.rank() > byTime.rank() {
+		return byShare
+	}
+	return byTime
+}
+
+// endless says whether a topic without a deadline is known to have none: its source answered, and names no retention.
+func (j *headroomJudge) endless(l Link, t Topic) bool {
+	probed := l.Probe.Source.Success
+	return t.RetentionSeconds == nil && t.RetentionBytes == nil && probed != nil && j.now.Sub(*probed) < probeBelieved && t.State != stateUnowned
+}
