@@ -22,6 +22,8 @@ type Config struct {
 	StateDir string `yaml:"state_dir"`
 	// Log says what is logged and how.
 	Log Log `yaml:"log"`
+	// Metrics says how many series /metrics may have.
+	Metrics Metrics `yaml:"metrics"`
 	// Clusters are the Kafka clusters by the name links use for them.
 	Clusters map[string]Cluster `yaml:"clusters"`
 	// Links are the copies to keep running. At least one.
@@ -34,6 +36,14 @@ type Log struct {
 	Level string `yaml:"level"`
 	// Format is auto (text on a terminal, JSON elsewhere), text or json.
 	Format string `yaml:"format"`
+}
+
+// Metrics says how many series /metrics may have. The API always has every topic and partition.
+type Metrics struct {
+	// Granularity is topic, or partition for a few series of each partition besides.
+	Granularity string `yaml:"granularity"`
+	// MaxTopics is how many topics of a link have series of their own; those beyond share one. 1 to 100,000.
+	MaxTopics int `yaml:"max_topics"`
 }
 
 // Cluster is how to reach one Kafka cluster.

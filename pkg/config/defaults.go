@@ -16,9 +16,10 @@ const DefaultListen = "127.0.0.1:9464"
 // and are filled in by Parse. It has no clusters and no links, and so is not valid by itself.
 func Default() *Config {
 	return &Config{
-		Listen: DefaultListen,
-		Memory: 64 * MiB,
-		Log:    Log{Level: "info", Format: "auto"},
+		Listen:  DefaultListen,
+		Memory:  64 * MiB,
+		Log:     Log{Level: "info", Format: "auto"},
+		Metrics: Metrics{Granularity: GranularityTopic, MaxTopics: 200},
 	}
 }
 

@@ -148,7 +148,7 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 		}
 		planted[parent(problems.List[0].Key)] = true
 	}
-	want := []string{"", "log", "clusters.source", "clusters.destination", "clusters.destination.tls", "clusters.destination.sasl",
+	want := []string{"", "log", "metrics", "clusters.source", "clusters.destination", "clusters.destination.tls", "clusters.destination.sasl",
 		"links[0]", "links[0].topics", "links[0].retention", "links[0].ownership", "links[0].ownership.zookeeper",
 		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls"}
 	for _, path := range want {

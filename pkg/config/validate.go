@@ -16,6 +16,9 @@ const maxName = 100
 // maxStateDir is the longest path of the state directory: the address of the socket in it has little room.
 const maxStateDir = 90
 
+// maxTopicSeries is the most topics with series of their own: 40 series each are 4 million.
+const maxTopicSeries = 100_000
+
 // Validate reports everything that is wrong with c as a *Problems without lines. Parse and Load already did it.
 func (c *Config) Validate(further ...Check) error {
 	problems := &Problems{}
@@ -49,6 +52,10 @@ func (c *Config) check(further []Check) []Problem {
 	}
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	k.oneOf("metrics.granularity", c.Metrics.Granularity, GranularityTopic, GranularityPartition)
+	if c.Metrics.MaxTopics < 1 || c.Metrics.MaxTopics > maxTopicSeries {
+		k.add("metrics.max_topics", "%d is not between 1 and %d", c.Metrics.MaxTopics, maxTopicSeries)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Clusters)) {
 		path := join("clusters", name)
 		k.name(path, name)

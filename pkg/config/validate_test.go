@@ -86,6 +86,8 @@ func TestValidateReports(t *testing.T) {
 		{"memory: 1MiB is too little", func(c *Config, _ *Link, _ *ZooKeeper) { c.Memory = MiB }},
 		{"state_dir: has 91 bytes", func(c *Config, _ *Link, _ *ZooKeeper) { c.StateDir = "/" + strings.Repeat("d", 90) }},
 		{"log.level: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Level = "loud" }},
+		{"metrics.granularity: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Metrics.Granularity = "record" }},
+		{"metrics.max_topics: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Metrics.MaxTopics = 0 }},
 		{"log.format: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Log.Format = "xml" }},
 		{`clusters["a b"]: `, func(c *Config, _ *Link, _ *ZooKeeper) { c.Clusters["a b"] = Cluster{Brokers: []string{"h:1"}} }},
 		{"clusters.edge.brokers: names no address", brokers()},

@@ -50,6 +50,12 @@ const (
 	MechanismScramSHA512 = "SCRAM-SHA-512"
 )
 
+// The granularities of metrics.
+const (
+	GranularityTopic     = "topic"
+	GranularityPartition = "partition"
+)
+
 // OnBadRecord is what becomes of a record that cannot be copied: because the source has damaged it, or because the
 // destination refuses it for good.
 type OnBadRecord string

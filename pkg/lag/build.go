@@ -66,6 +66,7 @@ func Sum(name string, topics []Topic) Topic {
 		if sum.TombstoneDeadline == nil || t.TombstoneDeadline != nil && t.TombstoneDeadline.Before(*sum.TombstoneDeadline) {
 			sum.TombstoneDeadline = t.TombstoneDeadline
 		}
+		sum.Outlook = sum.worse(t.Outlook)
 		if t.LastAck != nil && (sum.LastAck == nil || t.LastAck.After(*sum.LastAck)) {
 			sum.LastAck = t.LastAck
 		}

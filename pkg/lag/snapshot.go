@@ -32,6 +32,9 @@ type Link struct {
 	SaveProblem    string       // why positions are not saved, "" when they are
 	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
 	Pool           *pool.View   // nil where this process has all topics of the link
+	Probe          Probe        // how its clusters answer beside the copy path
+	Disks          []Disk       // of the source's brokers, in order of broker and directory; empty while unknown
+	Retention      Retention    // thresholds of the headroom
 	Topics         []Topic      // in order of name; in a pool with those that others mirror, or nobody
 }
 
@@ -61,6 +64,8 @@ type Topic struct {
 	TombstoneDeadline *time.Time
 	Warning           string // what an operator should know although records flow, "" when there is nothing
 
+	Outlook // what is known of the time until something is lost
+
 	Counters   mirror.Counters             // sums over the partitions
 	Lost       map[mirror.Cause]int64      // records found lost since this process took the topic, an upper bound; never falls
 	Skipped    map[mirror.SkipReason]int64 // records passed over since this process took the topic; never falls
@@ -82,6 +87,7 @@ type Partition struct {
 	HeldBack          *int64 // offsets behind SourceEnd that wait for the end of a transaction
 	Lag               *int64 // offsets
 	ReplicatedThrough *time.Time
-	InFlight          int // batches
+	LossDeadline      *time.Time // the earliest; see Outlook
+	InFlight          int        // batches
 	QueuedBytes       int
 }

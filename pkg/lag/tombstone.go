@@ -45,6 +45,10 @@ func (d *tombstones) of(t *Topic, policy mirror.Policy, now time.Time) {
 	}
 	deadline := d.through.Add(kept).UTC()
 	t.TombstoneDeadline = &deadline
+	if t.Deadlines == nil {
+		t.Deadlines = map[Cause]time.Time{}
+	}
+	t.Deadlines[CauseCompaction] = deadline
 	since, behind := d.through.UTC().Format(time.RFC3339), now.Sub(*d.through)
 	switch {
 	case behind <= max(tombstoneGrace, kept*3/4):

@@ -18,6 +18,7 @@ type statusReport struct {
 	Instance string       `json:"instance"`
 	Zone     string       `json:"zone"`
 	Version  string       `json:"version"`
+	Time     time.Time    `json:"time"` // of the snapshot: all else is as of then
 	Links    []linkReport `json:"links"`
 
 	Heartbeats        []heartbeatReport        `json:"heartbeats"`         // by origin; empty where none are read
@@ -25,31 +26,32 @@ type statusReport struct {
 }
 
 type linkReport struct {
-	Name      string        `json:"name"`
-	From      string        `json:"from"`
-	To        string        `json:"to"`
-	State     mirror.State  `json:"state"`
-	Guarantee string        `json:"guarantee"`
-	Problem   string        `json:"problem"`        // why topics are not known or not all started, or positions not saved
-	Pool      *poolSummary  `json:"pool,omitempty"` // absent where this process has all topics
-	Topics    []topicReport `json:"topics"`
+	Name      string       `json:"name"`
+	From      string       `json:"from"`
+	To        string       `json:"to"`
+	State     mirror.State `json:"state"`
+	Guarantee string       `json:"guarantee"`
+	Problem   string       `json:"problem"`        // why topics are not known or not all started, or positions not saved
+	Pool      *poolSummary `json:"pool,omitempty"` // absent where this process has all topics
+	surroundings
+	Topics []topicReport `json:"topics"`
 }
 
 type topicReport struct {
-	Topic             string            `json:"topic"`
-	Owner             string            `json:"owner"`   // instance; with commas where several share the topic, "" nobody
-	Zone              string            `json:"zone"`    // of the owner, "" unknown
-	Standby           string            `json:"standby"` // instance that takes it when the owner dies
-	Term              *int64            `json:"term"`    // grows with every owner; null outside of a pool and while there is none
-	OwnedSince        *time.Time        `json:"owned_since"`
-	State             mirror.State      `json:"state"`
-	LagRecords        *int64            `json:"lag_records"`
-	Problem           string            `json:"problem"` // why partitions are missing
-	Warning           string            `json:"warning"` // what to know although records flow
-	ReplicatedThrough *time.Time        `json:"replicated_through"`
-	LossDeadline      *time.Time        `json:"loss_deadline"`      // not computed yet: always unknown
-	TombstoneDeadline *time.Time        `json:"tombstone_deadline"` // null too where the source is not compacted
-	Partitions        []partitionReport `json:"partitions"`
+	Topic             string       `json:"topic"`
+	Owner             string       `json:"owner"`   // instance; with commas where several share the topic, "" nobody
+	Zone              string       `json:"zone"`    // of the owner, "" unknown
+	Standby           string       `json:"standby"` // instance that takes it when the owner dies
+	Term              *int64       `json:"term"`    // grows with every owner; null outside of a pool and while there is none
+	OwnedSince        *time.Time   `json:"owned_since"`
+	State             mirror.State `json:"state"`
+	LagRecords        *int64       `json:"lag_records"`
+	Problem           string       `json:"problem"` // why partitions are missing
+	Warning           string       `json:"warning"` // what to know although records flow
+	ReplicatedThrough *time.Time   `json:"replicated_through"`
+	TombstoneDeadline *time.Time   `json:"tombstone_deadline"` // null too where the source is not compacted
+	outlookReport
+	Partitions []partitionReport `json:"partitions"`
 }
 
 type partitionReport struct {
@@ -61,6 +63,7 @@ type partitionReport struct {
 	CommittedOffset *int64         `json:"committed_offset"`
 	SourceEndOffset *int64         `json:"source_end_offset"` // the last stable offset
 	HeldBack        *int64         `json:"held_back"`         // offsets behind it, which wait for the end of a transaction
+	LossDeadline    *time.Time     `json:"loss_deadline"`     // the earliest of its causes
 	Lost            *journal.Lost  `json:"lost"`
 	Surplus         *journal.Range `json:"surplus,omitempty"`
 	Error           string         `json:"error"`
@@ -91,11 +94,11 @@ func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
 }
 
 func newStatusReport(s *lag.Snapshot) statusReport {
-	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Links: []linkReport{},
+	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Time: s.Time.UTC(), Links: []linkReport{},
 		Heartbeats: newHeartbeatReports(s), HeartbeatClusters: newHeartbeatClusterReports(s)}
 	for _, link := range s.Links {
 		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
-			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), Topics: []topicReport{}}
+			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), surroundings: newSurroundings(link), Topics: []topicReport{}}
 		for _, topic := range link.Topics {
 			l.Topics = append(l.Topics, newTopicReport(link, topic))
 		}
@@ -106,14 +109,14 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
 	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem, Warning: topic.Warning,
-		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, Partitions: []partitionReport{}}
+		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, outlookReport: newOutlookReport(&topic.Outlook), Partitions: []partitionReport{}}
 	if topic.Term > 0 {
 		t.Term = &topic.Term
 	}
 	for _, p := range topic.Partitions {
 		lost, surplus := journal.NewLost(p.Loss)
 		t.Partitions = append(t.Partitions, partitionReport{Partition: p.Partition, State: p.State, Reason: p.Cause, Regime: regime(p.Fresh),
-			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, Lost: lost, Surplus: surplus, Error: p.Why,
+			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, LossDeadline: p.LossDeadline, Lost: lost, Surplus: surplus, Error: p.Why,
 			NextStep: nextStep(link, topic, p), Choices: choices(link, topic, p)})
 	}
 	return t

@@ -3,11 +3,17 @@ package status
 import "tributary/pkg/lag"
 
 const (
-	// maxTopics is how many topics of a link have series of their own.
-	maxTopics = 200
+	// DefaultMaxTopics is how many topics of a link have series of their own where nothing else is said.
+	DefaultMaxTopics = 200
 	// otherTopic is the label of all further topics together. A topic of that very name is one of them.
 	otherTopic = "_other"
 )
+
+// Series says how many series the metrics may have.
+type Series struct {
+	MaxTopics  int  // topics of a link with series of their own; 0: DefaultMaxTopics
+	Partitions bool // a few series of each of their partitions too
+}
 
 type nameSet map[string]struct{}
 
@@ -31,7 +37,7 @@ func (c *collector) collapse(link *lag.Link) (shown []lag.Topic, collapsed int) 
 	}
 	var others []lag.Topic
 	for _, t := range here {
-		if _, ok := now[t.Topic]; !ok && (len(now) >= maxTopics || t.Topic == otherTopic) {
+		if _, ok := now[t.Topic]; !ok && (len(now) >= c.maxTopics || t.Topic == otherTopic) {
 			others = append(others, t)
 			continue
 		}

@@ -47,6 +47,14 @@ func moment(s int) *time.Time {
 	return &t
 }
 
+// outlook has all causes.
+func outlook() lag.Outlook {
+	return lag.Outlook{Deadlines: map[lag.Cause]time.Time{lag.CauseRetentionTime: *moment(82800), lag.CauseRetentionBytes: *moment(90000), lag.CauseDiskFull: *moment(111600),
+		lag.CauseTargetRetention: *moment(86400), lag.CauseCompaction: *moment(82800)}, LossDeadline: moment(82800), LossCause: lag.CauseRetentionTime,
+		SourceRetention: new(24 * time.Hour), SourceRetentionBytes: number64(1 << 30), TargetRetention: new(25 * time.Hour), OldestRecord: moment(-80000),
+		Traffic: &lag.Traffic{Now: 100, HourMax: 200.5, P95: 150}, OutageBudget: new(24 * time.Hour), Used: new(0.04)}
+}
+
 // full is a snapshot with everything: known, unknown, halted, a link without topics.
 func full() *lag.Snapshot {
 	halted := lag.Partition{Partition: 3, State: mirror.StateHalted, Cause: mirror.CauseRetention, Why: "the source deleted the records from offset 60000 to 60900 before they were read",
@@ -55,11 +63,15 @@ func full() *lag.Snapshot {
 		ReplicatedThrough: moment(-3600), LastAck: moment(-3500), TombstoneDeadline: moment(82800), Lost: map[mirror.Cause]int64{mirror.CauseRetention: 900},
 		Counters:   mirror.Counters{RecordsAcked: 11, BytesAcked: 12, RecordsFetched: 13, BytesFetched: 14, Resends: 15, Scans: 16},
 		Partitions: []lag.Partition{{Partition: 2, State: mirror.StateCaughtUp, Fresh: true, Next: number64(0), Committed: number64(0), SourceEnd: number64(0), Lag: number64(0), ReplicatedThrough: moment(0)}, halted}}
+	clicks.Outlook = outlook()
+	clicks.Partitions[1].LossDeadline = moment(82800)
 	dark := lag.Topic{Topic: "dark", Dest: "dark", Owner: "ad-17", State: mirror.StateWaiting, Lost: map[mirror.Cause]int64{},
 		Partitions: []lag.Partition{{State: mirror.StateWaiting, Why: "dial <region-1:9093>: refused"}}}
 	return &lag.Snapshot{Time: *moment(0), Instance: "ad-17", Zone: "us-east-1a", Version: "v1", BudgetTotal: 64 << 20, BudgetUsed: number64(1 << 20),
 		Links: []lag.Link{
-			{Name: "up", From: "edge", To: "region", State: mirror.StateHalted, Running: true, LastSave: moment(-1), Topics: []lag.Topic{clicks, dark}},
+			{Name: "up", From: "edge", To: "region", State: mirror.StateHalted, Running: true, LastSave: moment(-1), Topics: []lag.Topic{clicks, dark},
+				Probe: lag.Probe{Source: lag.Probed{Success: moment(-2)}, Target: lag.Probed{Success: moment(-90), Problem: "dial region-1:9093: refused"}},
+				Disks: []lag.Disk{{Broker: 1, Dir: "/kafka", Total: number64(894 << 30), Usable: number64(412 << 30), FullAt: moment(111600)}}, Retention: lag.Retention{Warn: 0.5, Critical: 0.25}},
 			{Name: "down", From: "region", To: "edge", AtLeastOnce: true, State: mirror.StateStarting},
 		}}
 }

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,7 +24,7 @@ const maxScrapes = 4
 // register adds the metrics of the snapshot, of what cfg has beside it, of Go and of the process to reg.
 func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapshot) error {
 	all := []prometheus.Collector{
-		newCollector(snapshots),
+		newCollector(cfg, snapshots),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
@@ -84,6 +85,8 @@ type collector struct {
 	topic     []metric[*lag.Topic]
 	pool      poolSeries
 	heartbeat heartbeatSeries
+	outlook   outlookSeries
+	maxTopics int
 
 	build, partitions, lost, skipped, collapsed *prometheus.Desc
 
@@ -91,9 +94,10 @@ type collector struct {
 	named map[string]nameSet // guarded by mu; by link: the topics that have series of their own
 }
 
-func newCollector(snapshots func() *lag.Snapshot) *collector {
+func newCollector(cfg Config, snapshots func() *lag.Snapshot) *collector {
 	return &collector{
-		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), heartbeat: newHeartbeatSeries(), named: map[string]nameSet{},
+		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), heartbeat: newHeartbeatSeries(),
+		outlook: newOutlookSeries(cfg.Series.Partitions), maxTopics: cmp.Or(cfg.Series.MaxTopics, DefaultMaxTopics), named: map[string]nameSet{},
 		build:      prometheus.NewDesc("mirror_build_info", "The version of this program and of Go; always 1.", []string{"version", "go_version"}, nil),
 		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
 		lost: prometheus.NewDesc("mirror_records_lost_total",
@@ -118,6 +122,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	}
 	c.pool.describe(out)
 	c.heartbeat.describe(out)
+	c.outlook.describe(out)
 	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.collapsed} {
 		out <- desc
 	}
@@ -144,6 +149,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 	collect(out, c.link, link, link.Name)
 	c.pool.collect(out, link)
+	c.outlook.collectLink(out, link)
 	count := map[string]int{}
 	for _, topic := range link.Topics {
 		for _, p := range topic.Partitions {
@@ -158,6 +164,7 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 	for i := range topics {
 		t := &topics[i]
 		collect(out, c.topic, t, link.Name, t.Topic)
+		c.outlook.collectTopic(out, link.Name, t)
 		for _, cause := range mirror.Causes() {
 			send(out, c.lost, prometheus.CounterValue, float64(t.Lost[cause]), link.Name, t.Topic, string(cause))
 		}

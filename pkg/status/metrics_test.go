@@ -130,7 +130,7 @@ func topicsNamed(names ...string) *lag.Snapshot {
 
 func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 	var names []string
-	for i := range maxTopics + 5 {
+	for i := range DefaultMaxTopics + 5 {
 		names = append(names, fmt.Sprintf("t%03d", i))
 	}
 	snapshot := topicsNamed(names...)
@@ -143,7 +143,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 				t.Errorf("%s: no %s", when, line)
 			}
 		}
-		if n := strings.Count(got, "\nmirror_lag_records{"); n > maxTopics+1 {
+		if n := strings.Count(got, "\nmirror_lag_records{"); n > DefaultMaxTopics+1 {
 			t.Errorf("%s: %d series", when, n)
 		}
 	}
@@ -162,7 +162,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, Config{Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home")}, shared); err != nil {
+	if err := register(reg, Config{Series: Series{Partitions: true}, Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home")}, shared); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

@@ -49,17 +49,7 @@ func linkMetrics() []metric[*lag.Link] {
 }
 
 func topicMetrics() []metric[*lag.Topic] {
-	return slices.Concat(positionMetrics(), deadlineMetrics(), counterMetrics())
-}
-
-// deadlineMetrics tell by when what is not mirrored may be gone.
-func deadlineMetrics() []metric[*lag.Topic] {
-	return []metric[*lag.Topic]{{
-		prometheus.NewDesc("mirror_loss_deadline_timestamp_seconds", "When the source may first remove something that is not mirrored; absent when unknown or never.",
-			[]string{"link", "topic"}, prometheus.Labels{"cause": "compaction"}),
-		prometheus.GaugeValue,
-		func(t *lag.Topic) (float64, bool) { return seconds(t.TombstoneDeadline) },
-	}}
+	return slices.Concat(positionMetrics(), outlookMetrics(), counterMetrics())
 }
 
 func positionMetrics() []metric[*lag.Topic] {

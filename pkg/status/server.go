@@ -45,6 +45,8 @@ type Config struct {
 	Logged *Lines
 	// HeartbeatLatency counts the heartbeats that this process reads. Nil: it reads none.
 	HeartbeatLatency *HeartbeatLatency
+	// Series bounds the metrics.
+	Series Series
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
