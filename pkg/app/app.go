@@ -32,12 +32,6 @@ import (
 	"tributary/pkg/systemd"
 )
 
-// Ownership is what static and other forms of ownership give a link.
-type Ownership interface {
-	mirror.Store
-	mirror.Ownership
-}
-
 // process is one mirror with everything it runs.
 type process struct {
 	log      *slog.Logger  // over lines
@@ -108,14 +102,20 @@ func Supported(cfg *config.Config) []config.Problem {
 	return found
 }
 
-// newProcess wires a process. Its events and its socket are in the state directory, which is its alone. own is of the links
+// holding says what of a link is this process's, and keeps the identities of that.
+type holding struct {
+	mirror.Store
+	mirror.Ownership
+}
+
+// newProcess wires a process. Its events and its socket are in the state directory, which is its alone. store is of the links
 // that are not shared; connect opens the sessions of those that are.
-func newProcess(cfg *config.Config, version string, own Ownership, connect connector, log *slog.Logger) (*process, error) {
+func newProcess(cfg *config.Config, version string, store mirror.Store, connect connector, log *slog.Logger) (*process, error) {
 	lines := status.CountLines(log.Handler())
 	log = slog.New(lines)
 	p := &process{log: log, lines: lines, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
 		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}}
-	if err := p.wire(cfg, version, own, connect); err != nil {
+	if err := p.wire(cfg, version, store, connect); err != nil {
 		for _, m := range p.members {
 			err = errors.Join(err, m.abandon())
 		}
@@ -124,7 +124,7 @@ func newProcess(cfg *config.Config, version string, own Ownership, connect conne
 	return p, nil
 }
 
-func (p *process) wire(cfg *config.Config, version string, own Ownership, connect connector) error {
+func (p *process) wire(cfg *config.Config, version string, store mirror.Store, connect connector) error {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Clusters)) {
 		c, err := kafka.New(name, clusterConfig(cfg.Clusters[name]), p.log)
 		if err != nil {
@@ -138,14 +138,14 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines,
 		Series: status.Series{MaxTopics: cfg.Metrics.MaxTopics, Partitions: cfg.Metrics.Granularity == config.GranularityPartition}}
 	for _, l := range cfg.Links {
-		own := own
+		own := holding{store, new(mirror.Alone)}
 		if l.Ownership.ZooKeeper != nil {
 			m, err := newMember(cfg, l, connect, p.log)
 			if err != nil {
 				return fmt.Errorf("link %s: %w; correct ownership.zookeeper of the link, or the files that it names", l.Name, err)
 			}
 			p.members[l.Name], observed.Pools[l.Name], served.Pools[l.Name] = m, m.pool.View, m.pool
-			own = m.pool
+			own = holding{m.pool, m.pool}
 		}
 		link, err := p.link(l, budget, own)
 		if err != nil {
@@ -166,7 +166,7 @@ func (p *process) wire(cfg *config.Config, version string, own Ownership, connec
 	return err
 }
 
-func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mirror.Link, error) {
+func (p *process) link(l config.Link, budget *mirror.Budget, own holding) (*mirror.Link, error) {
 	filter, err := l.Filter()
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own Ownership) (*mi
 	if p.sinks[l.To] == nil {
 		p.sinks[l.To] = produce.NewSink(p.clusters[l.To], p.watchers[l.To], p.log)
 	}
-	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own, own, p.journal, p.log), nil
+	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own.Store, own.Ownership, p.journal, p.log), nil
 }
 
 // run runs everything until ctx ends: first the links stop, which drain through lanes that still work and give back what they

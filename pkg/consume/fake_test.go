@@ -266,7 +266,7 @@ func (r *rig) newLink(name string, sink *memSink) *mirror.Link {
 	store := &memStore{ids: map[string]mirror.Identities{}}
 	return mirror.NewLink(mirror.LinkConfig{Name: name, From: "edge", To: "mem", Mapping: mirror.Same, Drain: 2 * time.Second,
 		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }},
-		r.source, sink, store, mirror.Alone{}, noEvents{}, slog.New(slog.DiscardHandler))
+		r.source, sink, store, &mirror.Alone{}, noEvents{}, slog.New(slog.DiscardHandler))
 }
 
 // eventually polls until ok, and fails after ten seconds with what the link says.

@@ -9,7 +9,6 @@ import (
 // States that no pipeline reports by itself: they are about who may copy, and how fast.
 const (
 	StateThrottled mirror.State = "throttled"
-	StatePaused    mirror.State = "paused"
 	StateUnowned   mirror.State = "unowned"
 )
 
@@ -19,7 +18,7 @@ const StateElsewhere mirror.State = "elsewhere"
 // States returns every state of a partition in the order of urgency, the worst first.
 func States() []mirror.State {
 	return []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting, StateThrottled,
-		StatePaused, mirror.StateCopying, mirror.StateCaughtUp}
+		mirror.StatePaused, mirror.StateCopying, mirror.StateCaughtUp}
 }
 
 // Urgency is the place of a state in States, behind which comes StateElsewhere. A state that is not known is worse than

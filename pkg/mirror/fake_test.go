@@ -49,6 +49,16 @@ func (c *fakeCatalog) set(topic string, info TopicInfo) {
 	c.changed = make(chan struct{})
 }
 
+func (c *fakeCatalog) hide(topic string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	topics := maps.Clone(c.now.Topics)
+	delete(topics, topic)
+	c.now = &Catalog{c.now.Cluster, topics}
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
 // fakeSource is the source cluster: a group, and notes of what was asked. Attached pipelines are fed by the test.
 type fakeSource struct {
 	*fakeCatalog
@@ -94,6 +104,12 @@ func (s *fakeSource) Wake(*Pipeline) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.woken++
+}
+
+func (s *fakeSource) wakes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.woken
 }
 
 func (s *fakeSource) Policies(_ context.Context, topics []string) (map[string]Policy, error) {
@@ -421,7 +437,7 @@ func (l *fakeLease) lose(lost bool) {
 
 // testTenant is a tenant of topic clicks for pipelines that a test makes itself.
 func testTenant(l *Link) *tenant {
-	return newTenant(context.Background(), &topic{link: l, name: "clicks", dest: "clicks"}, Alone{}.Tenures("clicks")[0])
+	return newTenant(context.Background(), &topic{link: l, name: "clicks", dest: "clicks"}, new(Alone).Tenures("clicks")[0])
 }
 
 // fakeEvents keeps what it is told.

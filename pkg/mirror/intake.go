@@ -72,7 +72,7 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case !p.active() || !p.joined || p.closing || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || p.loop != "" || p.held() || time.Since(p.shortSeen) < shortSourcePause:
+	case !p.active() || !p.joined || p.closing || p.turning || p.foretelling() || p.ending != nil || p.suspicion != nil || p.loop != "" || p.held() || p.paused() || time.Since(p.shortSeen) < shortSourcePause:
 		a = Away
 	case p.unproved && !p.tenant.valid(): // what is read could not be sent, and would be read again and again
 		a = Away

@@ -27,7 +27,7 @@ const (
 type LinkConfig struct {
 	Name        string
 	From, To    string                             // names of the clusters, for people
-	Match       func(topic string) bool            // which source topics are mirrored
+	Match       func(topic string) bool            // which source topics are mirrored; see Link.SetMatch
 	Rename      func(topic string) (string, error) // name at the destination
 	Create      bool                               // create and grow destination topics
 	Replicas    int                                // of created topics; -1: the destination's default
@@ -67,6 +67,9 @@ type Link struct {
 	parks     chan *Pipeline // the same; see parker
 	launched  chan struct{}  // holds one: partitions were started; see watchLoops
 	limitsDue atomic.Bool    // a destination's limit was found to be another than was read
+	match     atomic.Pointer[func(topic string) bool]
+	rematched chan struct{}                        // holds one: match is another
+	pauses    atomic.Pointer[map[string]time.Time] // by topic; see SetPauses
 
 	settings    settings
 	starts      chan struct{} // places of starts under way
@@ -98,11 +101,12 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 	}
 	l := &Link{cfg: cfg, source: source, sink: sink, store: store, own: own, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
-		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), topics: map[string]*topic{},
+		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), rematched: make(chan struct{}, 1), topics: map[string]*topic{},
 		settings: settings{policies: map[string]reading[Policy]{}, limits: map[string]reading[Limits]{}},
 		starts:   make(chan struct{}, startAtOnce), makes: make(chan struct{}, makeAtOnce),
 		restarting: make(chan struct{}, restartAtOnce), examining: make(chan struct{}, examineAtOnce),
 		parking: make(chan struct{}, parkAtOnce), foretelling: make(chan struct{}, foretellAtOnce)}
+	l.match.Store(&cfg.Match)
 	l.policyReads = newGatherer(saveTimeout, l.readPolicies)
 	l.limitReads = newGatherer(saveTimeout, l.readLimits)
 	l.loads = newGatherer(saveTimeout, l.loadAll)
@@ -110,6 +114,17 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 	l.creates = newGatherer(startTopicTime, l.createAll)
 	l.looks = newGatherer(loopTimeout, l.lookAll)
 	return l
+}
+
+// SetMatch changes which source topics are mirrored, at once and while the link runs. A topic that is excluded is drained and
+// its positions are saved, and included again it goes on there; in a pool its owner drops it when no member includes it any
+// more. Safe for concurrent use.
+func (l *Link) SetMatch(match func(topic string) bool) {
+	l.match.Store(&match)
+	select {
+	case l.rematched <- struct{}{}:
+	default: // it is to look again anyway
+	}
 }
 
 // GroupPrefix is what the groups of all links begin with.

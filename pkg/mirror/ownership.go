@@ -64,7 +64,8 @@ type Report struct {
 // Ownership says what of a link this process mirrors. All methods are safe for concurrent use and none blocks; changes take
 // effect in time.
 type Ownership interface {
-	// Offer says which topics of the source are to be mirrored by somebody, with their numbers of partitions.
+	// Offer says which topics of the source are to be mirrored by somebody, with their numbers of partitions; 0 of one that is
+	// mirrored here and that the source does not show at the moment. What was offered and is not any more was excluded.
 	Offer(topics map[string]int)
 	// Tenures returns what of a topic this process mirrors now. A unit that was there and is not any more is lost: whatever
 	// is under way for it is dropped at once.
@@ -81,29 +82,3 @@ type Ownership interface {
 	// Report says how this process gets on.
 	Report(r Report)
 }
-
-// Alone is the Ownership of a process that mirrors everything by itself, for as long as it runs. Its zero value is ready.
-type Alone struct{}
-
-// Offer implements Ownership.
-func (Alone) Offer(map[string]int) {}
-
-// Tenures implements Ownership: all of every topic.
-func (Alone) Tenures(topic string) []Tenure {
-	return []Tenure{{Unit: Unit{Topic: topic, Of: 1}, Term: 1}}
-}
-
-// Changed implements Ownership.
-func (Alone) Changed() <-chan struct{} { return nil }
-
-// Valid implements Ownership.
-func (Alone) Valid(Tenure) bool { return true }
-
-// Release implements Ownership.
-func (Alone) Release(Tenure, bool) {}
-
-// Settle implements Ownership.
-func (Alone) Settle(Tenure) {}
-
-// Report implements Ownership.
-func (Alone) Report(Report) {}

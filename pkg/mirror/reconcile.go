@@ -40,6 +40,8 @@ func (l *Link) reconciler(ctx, work context.Context) {
 		case <-fromChanged:
 		case <-toChanged:
 		case <-changed:
+		case <-l.rematched:
+			offered = nil
 		}
 	}
 }
@@ -51,9 +53,9 @@ func (l *Link) reconcile(work context.Context, from, to *Catalog, offer bool) ([
 		return nil, fmt.Errorf("%s and %s are the same cluster, with the id %s; a cluster cannot be mirrored into itself: correct the addresses of one of them", l.cfg.From, l.cfg.To, from.Cluster)
 	}
 	var failed []error
-	matching := map[string]int{}
+	matching, match := map[string]int{}, *l.match.Load()
 	for name, info := range from.Topics {
-		if !l.cfg.Match(name) {
+		if !match(name) {
 			continue
 		}
 		if _, err := l.topic(name); err != nil {
@@ -63,14 +65,32 @@ func (l *Link) reconcile(work context.Context, from, to *Catalog, offer bool) ([
 		matching[name] = info.Partitions
 	}
 	if offer {
+		for _, t := range l.all() {
+			if _, shown := matching[t.name]; !shown && match(t.name) {
+				matching[t.name] = 0
+			}
+		}
 		l.own.Offer(matching)
 	}
 	var idle []*tenant
 	for _, t := range l.all() {
 		idle = append(idle, t.settle(work, matching[t.name])...)
 	}
+	l.forget(match)
 	l.checkGone(from)
 	return idle, errors.Join(failed...)
+}
+
+// forget lets go of excluded topics of which nothing is left here. Tenants are added by the reconciler alone, which calls it.
+func (l *Link) forget(match func(topic string) bool) {
+	for _, t := range l.all() {
+		if match(t.name) || t.occupied() {
+			continue
+		}
+		l.mu.Lock()
+		delete(l.topics, t.name)
+		l.mu.Unlock()
+	}
 }
 
 // checkGone marks the partitions of topics that the source does not have any more.

@@ -17,6 +17,7 @@ const (
 	StateCopying  State = "copying"
 	StateCaughtUp State = "caught_up"
 	StateWaiting  State = "waiting" // something is being retried; Why says what
+	StatePaused   State = "paused"  // an operator wanted it, until a time; Why says which
 	StateHalted   State = "halted"  // an operator must judge
 )
 
@@ -73,7 +74,7 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 		s.SourceEnd, s.HeldBack = p.sourceEnd, p.hold.high-p.hold.stable
 	}
 	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
-	if s.State != StateHalted && p.waitsForQuiet(now) {
+	if s.State != StateHalted && s.State != StatePaused && p.waitsForQuiet(now) {
 		s.State, s.Why = StateWaiting, p.unquiet()
 	}
 	if s.State == StateCaughtUp && p.hold.lasts(now) {
@@ -113,6 +114,8 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 		return StateWaiting, p.culprit.status()
 	case p.loop != "":
 		return StateWaiting, p.loop
+	case p.paused():
+		return StatePaused, p.pauseText()
 	case p.destTrouble != "":
 		return StateWaiting, p.destTrouble
 	case p.sourceTrouble != "":
@@ -134,8 +137,9 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 // TopicStatus is one moment of a topic.
 type TopicStatus struct {
 	Topic, Dest string
-	Problem     string // why partitions are missing, "" when none are
-	Policy      Policy // how the source cleans the log, as read last
+	Problem     string    // why partitions are missing, "" when none are
+	Policy      Policy    // how the source cleans the log, as read last
+	PausedUntil time.Time // zero when it is not paused, by itself or with the link
 	Partitions  []PartitionStatus
 	Former      Counters // of partitions that went to another owner, since this process took the topic
 
@@ -152,6 +156,7 @@ type LinkStatus struct {
 	Problem        string    // why topics are not known or not all started, "" when all is well
 	SaveProblem    string    // why positions are not saved, "" when they are
 	LastSave       time.Time // when the group was committed to, or found to need no commit, last
+	PausedUntil    time.Time // zero when it is not paused as a whole
 	Topics         []TopicStatus
 }
 
@@ -159,7 +164,7 @@ type LinkStatus struct {
 func (l *Link) Status() LinkStatus {
 	l.mu.Lock()
 	s := LinkStatus{Name: l.cfg.Name, From: l.cfg.From, To: l.cfg.To, AtLeastOnce: l.cfg.AtLeastOnce,
-		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave}
+		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave, PausedUntil: l.pausedUntil(WholeLink)}
 	l.mu.Unlock()
 	now := time.Now()
 	var problems problems
@@ -177,7 +182,7 @@ func (l *Link) Status() LinkStatus {
 
 func (t *topic) status(now time.Time) TopicStatus {
 	t.mu.Lock()
-	ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, Former: t.former.counters, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
+	ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, PausedUntil: t.link.pausedUntil(t.name), Former: t.former.counters, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
 	t.former.tally.addTo(ts.Lost, ts.Skipped)
 	list := t.list
 	t.mu.Unlock()

@@ -36,6 +36,13 @@ func (t *topic) held() []*tenant {
 	return slices.DeleteFunc(slices.Clone(t.tenants), func(tn *tenant) bool { return tn.released })
 }
 
+// occupied says whether it has tenants, of whatever kind.
+func (t *topic) occupied() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.tenants) > 0
+}
+
 // problem says why partitions are missing, "" when none are.
 func (t *topic) problem() string {
 	t.mu.Lock()

@@ -13,7 +13,6 @@ import (
 // Memory keeps identities for the life of one process: for the demo and for tests. Its zero value is ready. Safe for
 // concurrent use.
 type Memory struct {
-	mirror.Alone
 	mu     sync.Mutex
 	topics map[[2]string]mirror.Identities // guarded by mu, by link and topic
 }

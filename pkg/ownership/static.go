@@ -21,12 +21,11 @@ import (
 	"tributary/pkg/mirror/protocol"
 )
 
-// Static is static ownership: a locked state directory. It implements mirror.Store and mirror.Ownership. Safe for
-// concurrent use.
+// Static is static ownership: a locked state directory. Who holds the lock owns, so that mirror.Alone
+// goes with it. It implements mirror.Store. Safe for concurrent use.
 type Static struct {
-	mirror.Alone // who holds the lock owns
-	dir          string
-	lock         *os.File
+	dir  string
+	lock *os.File
 
 	files [64]sync.Mutex // one writer of a file at a time: a file's is that of its path
 

@@ -91,9 +91,6 @@ func TestOneProcessPerDirectory(t *testing.T) {
 	}
 	end() // killed: the lock goes with the process
 	s := open(t, dir)
-	if owned := s.Tenures("clicks"); len(owned) != 1 || owned[0].Of != 1 || !s.Valid(owned[0]) {
-		t.Errorf("who holds the lock owns all: got %+v", owned)
-	}
 	if said, _ := child(t, dir); !strings.HasPrefix(said, "refused:") {
 		t.Errorf("child said %q while this process holds the lock", said)
 	}

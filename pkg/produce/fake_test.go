@@ -266,7 +266,7 @@ func (r *rig) start(mapping mirror.Mapping) {
 	r.sink = NewSink(cluster, watcher, log)
 	own := r.own
 	if own == nil {
-		own = mirror.Alone{}
+		own = &mirror.Alone{}
 	}
 	var to mirror.Sink = r.sink
 	if r.catch != nil {

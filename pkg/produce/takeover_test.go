@@ -17,7 +17,7 @@ type taken struct {
 	wait  time.Duration
 }
 
-func (o taken) Tenures(topic string) []mirror.Tenure {
+func (o *taken) Tenures(topic string) []mirror.Tenure {
 	return []mirror.Tenure{{Unit: mirror.Unit{Topic: topic, Of: 1}, Term: 2, Since: o.since, Before: mirror.PredecessorDead, Wait: o.wait}}
 }
 
@@ -25,7 +25,7 @@ func (o taken) Tenures(topic string) []mirror.Tenure {
 func TestOldRecordsWaitForAFormerOwner(t *testing.T) {
 	r := &rig{t: t, fake: newFake(t, 1, 2), source: newMemSource(2), store: newMemStore()}
 	r.source.age = 30 * 24 * time.Hour
-	own := taken{since: time.Now(), wait: 2 * time.Second}
+	own := &taken{since: time.Now(), wait: 2 * time.Second}
 	r.own = own
 	r.source.come.Store(30)
 	r.start(mirror.Same)

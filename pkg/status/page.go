@@ -168,7 +168,7 @@ func class(s mirror.State) string {
 	switch s {
 	case mirror.StateCopying, mirror.StateCaughtUp, lag.StateElsewhere:
 		return "ok"
-	case mirror.StateWaiting, mirror.StateStarting, lag.StateThrottled, lag.StatePaused:
+	case mirror.StateWaiting, mirror.StateStarting, lag.StateThrottled, mirror.StatePaused:
 		return "warn"
 	}
 	return "bad"

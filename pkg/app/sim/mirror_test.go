@@ -71,7 +71,7 @@ func startMirror(t *testing.T, w *world) *incarnation {
 	m.link = mirror.NewLink(mirror.LinkConfig{Name: linkName, From: "edge", To: "region",
 		Match:  func(topic string) bool { return topic == young || topic == old },
 		Rename: func(topic string) (string, error) { return topic, nil },
-		Create: true, Replicas: -1, Mapping: mirror.Same, Drain: 10 * time.Second}, source, sink, m.store, m.store, w, w.log)
+		Create: true, Replicas: -1, Mapping: mirror.Same, Drain: 10 * time.Second}, source, sink, m.store, new(mirror.Alone), w, w.log)
 	observer, err := lag.New(lag.Config{Links: []func() mirror.LinkStatus{m.link.Status}, BudgetTotal: m.budget.Total(), BudgetUsed: m.budget.Used}, w.log)
 	if err != nil {
 		t.Fatalf("observer: %v", err)
