@@ -67,6 +67,7 @@ func TestCompactedTopics(t *testing.T) {
 	for _, w := range writers {
 		requireLastValues(t, from, to, w)
 	}
+	requireCleanedGaps(t, h, always)
 }
 
 // keyWriter writes the next number under a random key of each partition, or a tombstone, again and again.

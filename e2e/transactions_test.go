@@ -19,6 +19,7 @@ func TestHungTransaction(t *testing.T) {
 	r.host.start(t)
 	committed := r.produce(t, load.Spec{Partitions: 1, Records: 500, Seed: 1, Transactions: &load.Transactions{AbortRatio: 0.5}})
 	r.awaitCopied(t, time.Minute)
+	requireGaps(t, r.host, r.topic, "control")
 
 	client, err := r.from.Client(kgo.TransactionalID("billing-1"), kgo.TransactionTimeout(5*time.Minute), kgo.DefaultProduceTopic(r.topic))
 	must(t, err)

@@ -67,6 +67,9 @@ func TestAbortedTransactionsStayBehind(t *testing.T) {
 	r.wantAll(1, n)
 	end := fake.PartitionInfo(topicName, 0).HighWatermark
 	r.eventually("end", func() bool { return r.status(0).Next == end })
+	if got, want := r.status(0).Counters.Gaps, (mirror.Gaps{Control: end - int64(n)}); got != want {
+		t.Errorf("gaps %+v, want %+v", got, want)
+	}
 }
 
 // TestFollowsItsLeaders moves leaders while records come.

@@ -237,7 +237,7 @@ func TestPartitionsAreInOrder(t *testing.T) {
 func TestLastAckAndCounters(t *testing.T) {
 	a, b := partition(0, copying, 5, 9), partition(1, copying, 5, 9)
 	a.LastAck, b.LastAck = second(7), second(5)
-	a.Counters = mirror.Counters{RecordsAcked: 1, BytesAcked: 2, RecordsFetched: 3, BytesFetched: 4, BatchesRaw: 5, BatchesRecoded: 6, RecordsDropped: 7, Resends: 8, Scans: 9}
+	a.Counters = mirror.Counters{RecordsAcked: 1, BytesAcked: 2, RecordsFetched: 3, BytesFetched: 4, BatchesRaw: 5, BatchesRecoded: 6, RecordsDropped: 7, Resends: 8, Scans: 9, Gaps: mirror.Gaps{Control: 10, Compaction: 11, Unexplained: 12}}
 	b.Counters = a.Counters
 	o, _ := newObserver(t, &holder{status: link(topic("clicks", a, b))})
 	o.observe(second(9))
@@ -245,7 +245,7 @@ func TestLastAckAndCounters(t *testing.T) {
 	if got.LastAck == nil || !got.LastAck.Equal(second(7)) {
 		t.Errorf("last ack %v, want %v", got.LastAck, second(7))
 	}
-	if want := (mirror.Counters{RecordsAcked: 2, BytesAcked: 4, RecordsFetched: 6, BytesFetched: 8, BatchesRaw: 10, BatchesRecoded: 12, RecordsDropped: 14, Resends: 16, Scans: 18}); got.Counters != want {
+	if want := (mirror.Counters{RecordsAcked: 2, BytesAcked: 4, RecordsFetched: 6, BytesFetched: 8, BatchesRaw: 10, BatchesRecoded: 12, RecordsDropped: 14, Resends: 16, Scans: 18, Gaps: mirror.Gaps{Control: 20, Compaction: 22, Unexplained: 24}}); got.Counters != want {
 		t.Errorf("counters %+v, want %+v", got.Counters, want)
 	}
 }

@@ -136,6 +136,7 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 	if p.generation != in.gen || p.ending != nil || b.NextOffset() <= p.next {
 		return
 	}
+	p.countGaps(b, invisible)
 	if invisible {
 		if !b.IsControl() {
 			p.counters.RecordsDropped += int64(b.Count())

@@ -57,6 +57,7 @@ type Pipeline struct {
 	// Reading.
 	next         int64 // source offset of the next record to read
 	nextEpoch    int32 // leader epoch of the last record read, -1 when unknown
+	gapsTo       int64 // source offset up to which gaps were counted
 	skip         int64 // records to pass over first: the destination has them already
 	leftOut      bool  // of the last fetch: who makes room wakes the source
 	sourceEnd    int64 // last stable offset at the source as of sourceSeen
@@ -121,6 +122,7 @@ type Counters struct {
 	BatchesRaw, BatchesRecoded   int64
 	RecordsDropped               int64 // of aborted transactions
 	Resends, Scans               int64
+	Gaps                         Gaps
 }
 
 // Plus adds field by field.
@@ -131,6 +133,7 @@ func (c Counters) Plus(more Counters) Counters {
 		BatchesRaw: c.BatchesRaw + more.BatchesRaw, BatchesRecoded: c.BatchesRecoded + more.BatchesRecoded,
 		RecordsDropped: c.RecordsDropped + more.RecordsDropped,
 		Resends:        c.Resends + more.Resends, Scans: c.Scans + more.Scans,
+		Gaps: c.Gaps.Plus(more.Gaps),
 	}
 }
 
@@ -181,6 +184,7 @@ func (p *Pipeline) startAt(id protocol.Identity, at protocol.Position, saved boo
 		p.rewind(at)
 	}
 	p.known, p.sentTo, p.stable = saved, 0, notKnown
+	p.gapsTo = 0 // it may be another log
 	p.started, p.joined, p.tried, p.turning, p.blockedSince = true, false, false, false, time.Now()
 	p.strayed = !p.uncounted // what is not counted begins with an epoch or a producer that nobody had before
 }

@@ -32,6 +32,9 @@ func (t *topic) notePolicy(policy Policy) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.policy = policy
+	if policy.Compacted {
+		t.cleaned.Store(true)
+	}
 }
 
 // watchPolicies notices a source topic that is compacted from now on, while its partitions are running. Until then gaps of

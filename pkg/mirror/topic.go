@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // topic is a source topic that a link mirrors.
@@ -13,6 +14,8 @@ type topic struct {
 	link *Link
 	name string // at the source
 	dest string // at the destination
+
+	cleaned atomic.Bool // its policy was compact at a time that this process saw
 
 	mu      sync.Mutex
 	tenants []*tenant   // guarded by mu: what of it this process mirrors

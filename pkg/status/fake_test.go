@@ -61,7 +61,7 @@ func full() *lag.Snapshot {
 		Loss: &mirror.Loss{From: 60000, To: 60900, Records: 900}, Fresh: true, Next: number64(60000), Committed: number64(60000), SourceEnd: number64(61000), Lag: number64(1000), ReplicatedThrough: moment(-3600)}
 	clicks := lag.Topic{Topic: "clicks", Dest: "clicks", Owner: "ad-17", State: mirror.StateHalted, LagRecords: number64(1000), SourceEnd: number64(61000), Acked: number64(60000),
 		ReplicatedThrough: moment(-3600), LastAck: moment(-3500), TombstoneDeadline: moment(82800), Lost: map[mirror.Cause]int64{mirror.CauseRetention: 900},
-		Counters:   mirror.Counters{RecordsAcked: 11, BytesAcked: 12, RecordsFetched: 13, BytesFetched: 14, Resends: 15, Scans: 16},
+		Counters:   mirror.Counters{RecordsAcked: 11, BytesAcked: 12, RecordsFetched: 13, BytesFetched: 14, Resends: 15, Scans: 16, Gaps: mirror.Gaps{Control: 17, Compaction: 18, Unexplained: 19}},
 		Partitions: []lag.Partition{{Partition: 2, State: mirror.StateCaughtUp, Fresh: true, Next: number64(0), Committed: number64(0), SourceEnd: number64(0), Lag: number64(0), ReplicatedThrough: moment(0)}, halted}}
 	clicks.Outlook = outlook()
 	clicks.Partitions[1].LossDeadline = moment(82800)

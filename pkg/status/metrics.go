@@ -88,7 +88,7 @@ type collector struct {
 	outlook   outlookSeries
 	maxTopics int
 
-	build, partitions, lost, skipped, collapsed *prometheus.Desc
+	build, partitions, lost, skipped, gaps, collapsed *prometheus.Desc
 
 	mu    sync.Mutex
 	named map[string]nameSet // guarded by mu; by link: the topics that have series of their own
@@ -104,6 +104,8 @@ func newCollector(cfg Config, snapshots func() *lag.Snapshot) *collector {
 			"Source offsets that were gone before they were mirrored, or that the destination lost, since this process took the topic.", []string{"link", "topic", "cause"}, nil),
 		skipped: prometheus.NewDesc("mirror_records_skipped_total",
 			"Records that were passed over on purpose, since this process took the topic.", []string{"link", "topic", "reason"}, nil),
+		gaps: prometheus.NewDesc("mirror_offset_gaps_total",
+			"Source offsets that hold no record to mirror, by why.", []string{"link", "topic", "kind"}, nil),
 		collapsed: prometheus.NewDesc("mirror_metrics_collapsed_topics",
 			"Topics beyond the limit of series, which share the topic label _other.", []string{"link"}, nil),
 	}
@@ -123,7 +125,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	c.pool.describe(out)
 	c.heartbeat.describe(out)
 	c.outlook.describe(out)
-	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.collapsed} {
+	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.gaps, c.collapsed} {
 		out <- desc
 	}
 }
@@ -171,6 +173,19 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 		for _, reason := range mirror.SkipReasons() {
 			send(out, c.skipped, prometheus.CounterValue, float64(t.Skipped[reason]), link.Name, t.Topic, string(reason))
 		}
+		c.collectGaps(out, t, link.Name)
+	}
+}
+
+// collectGaps begins at 0 with what is alerted on; of the other kinds most topics have none.
+func (c *collector) collectGaps(out chan<- prometheus.Metric, t *lag.Topic, link string) {
+	gaps := t.Counters.Gaps
+	send(out, c.gaps, prometheus.CounterValue, float64(gaps.Unexplained), link, t.Topic, "unexplained")
+	if gaps.Control > 0 {
+		send(out, c.gaps, prometheus.CounterValue, float64(gaps.Control), link, t.Topic, "control")
+	}
+	if gaps.Compaction > 0 {
+		send(out, c.gaps, prometheus.CounterValue, float64(gaps.Compaction), link, t.Topic, "compaction")
 	}
 }
 
