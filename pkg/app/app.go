@@ -20,6 +20,7 @@ import (
 	"tributary/pkg/catalog"
 	"tributary/pkg/config"
 	"tributary/pkg/consume"
+	"tributary/pkg/deadman"
 	"tributary/pkg/journal"
 	"tributary/pkg/kafka"
 	"tributary/pkg/lag"
@@ -46,6 +47,7 @@ type process struct {
 	server   *status.Server
 	notifier *systemd.Notifier
 	journal  *journal.Journal
+	deadman  *deadman.Pinger // nil: nobody is pinged
 }
 
 // Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged, the
@@ -159,6 +161,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
+	p.watch(cfg, &served)
 	if p.server, err = status.New(served, p.observer.Snapshot, prometheus.NewRegistry(), p.log); err != nil {
 		return err
 	}
@@ -212,6 +215,9 @@ func (p *process) run(ctx context.Context) error {
 	}
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
+	if p.deadman != nil {
+		carriers.Go(func() error { return p.deadman.Run(carried) })
+	}
 	carriers.Go(func() error { return p.notifier.Run(carried, ctx.Done()) })
 
 	staying, leave := context.WithCancel(context.WithoutCancel(ctx))

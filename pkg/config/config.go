@@ -28,6 +28,12 @@ type Config struct {
 	Clusters map[string]Cluster `yaml:"clusters"`
 	// Links are the copies to keep running. At least one.
 	Links []Link `yaml:"links"`
+	// Watchers are those who must be heard of, each at least once in so long: prometheus, sensu, lb, deadman.
+	Watchers map[string]time.Duration `yaml:"watchers"`
+	// Deadman is the service that raises an alarm when it is pinged no longer.
+	Deadman Deadman `yaml:"deadman"`
+	// Discovery is nil where nothing but an operator keeps this host from new traffic.
+	Discovery *Discovery `yaml:"discovery"`
 }
 
 // Log says what is logged and how.

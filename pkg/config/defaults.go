@@ -20,6 +20,7 @@ func Default() *Config {
 		Memory:  64 * MiB,
 		Log:     Log{Level: "info", Format: "auto"},
 		Metrics: Metrics{Granularity: GranularityTopic, MaxTopics: 200},
+		Deadman: Deadman{Method: "GET", Interval: time.Minute},
 	}
 }
 
@@ -67,6 +68,9 @@ func (c *Config) fillIn(env Env) []Problem {
 			problems = append(problems, Problem{Key: "state_dir",
 				Text: noStateDir})
 		}
+	}
+	if c.Discovery != nil && c.Discovery.Cluster == "" && len(c.Links) > 0 {
+		c.Discovery.Cluster = c.Links[0].From
 	}
 	for i := range c.Links {
 		if zk := c.Links[i].Ownership.ZooKeeper; zk != nil && zk.Root == "" {

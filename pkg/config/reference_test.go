@@ -70,7 +70,7 @@ func TestReferenceNamesEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := map[string]bool{}
-	present(root.Content[0], "", []string{"clusters"}, found)
+	present(root.Content[0], "", []string{"clusters", "watchers"}, found)
 	want := schema(reflect.TypeFor[Config](), "")
 	if len(want) < 35 {
 		t.Fatalf("the schema has only %d keys: %v", len(want), want)
@@ -118,7 +118,13 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	if want := DefaultLink(); !reflect.DeepEqual(link, want) {
 		t.Errorf("link = %+v\nwant   %+v", link, want)
 	}
-	got.Instance, got.StateDir, got.Clusters, got.Links = "", "", nil, nil
+	if got.Discovery.Cluster != "source" {
+		t.Errorf("discovery.cluster = %q, want where the first link comes from", got.Discovery.Cluster)
+	}
+	if got.Discovery.Cluster, got.Discovery.Peers = "", nil; !reflect.DeepEqual(*got.Discovery, DefaultDiscovery()) {
+		t.Errorf("discovery = %+v, want %+v", *got.Discovery, DefaultDiscovery())
+	}
+	got.Instance, got.StateDir, got.Clusters, got.Links, got.Watchers, got.Discovery = "", "", nil, nil, nil, nil
 	if want := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -134,8 +140,8 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 			continue
 		}
 		indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " -")))
-		if strings.HasPrefix(line, "  ") && len(indent) == 2 && !strings.Contains(line, "- ") && (key == "source" || key == "destination") {
-			continue // names of clusters are free
+		if strings.HasPrefix(line, "  ") && len(indent) == 2 && !strings.Contains(line, "- ") && (key == "source" || key == "destination" || key == "prometheus") {
+			continue // names of clusters are free, and those of watchers are found wrong by Validate
 		}
 		text := strings.Join(slices.Insert(slices.Clone(lines), i, indent+"bananas: 1"), "\n")
 		if strings.Contains(line, "- ") {
@@ -150,7 +156,7 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 	}
 	want := []string{"", "log", "metrics", "clusters.source", "clusters.destination", "clusters.destination.tls", "clusters.destination.sasl",
 		"links[0]", "links[0].topics", "links[0].retention", "links[0].ownership", "links[0].ownership.zookeeper",
-		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls"}
+		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls", "deadman", "discovery"}
 	for _, path := range want {
 		if !planted[path] {
 			t.Errorf("no typo was planted in %q, only in %q", path, slices.Sorted(maps.Keys(planted)))

@@ -62,6 +62,7 @@ func (c *Config) check(further []Check) []Problem {
 		k.cluster(path, c.Clusters[name])
 	}
 	k.links(c)
+	k.watch(c)
 	for _, find := range further {
 		k.problems = append(k.problems, find(c)...)
 	}

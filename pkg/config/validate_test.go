@@ -56,6 +56,13 @@ func TestValidateAcceptsEverySupportedValue(t *testing.T) {
 		"plain, when told so": func(c *Config) {
 			c.Clusters["edge"] = Cluster{Brokers: []string{"a:1"}, SASL: &SASL{MechanismPlain, "u", "p", true}}
 		},
+		"watched": func(c *Config) {
+			c.Watchers = map[string]time.Duration{"prometheus": time.Minute, "sensu": time.Second, "lb": time.Hour, "deadman": time.Hour}
+			c.Deadman = Deadman{URL: "https://hc.example/ping/secret", Method: "POST", Interval: MinDeadmanInterval}
+		},
+		"discovery": func(c *Config) {
+			c.Discovery = &Discovery{Cluster: "edge", Headroom: 60, Recover: 60, Peers: []string{"ad-2:9464"}}
+		},
 		"a cluster unused": func(c *Config) { c.Clusters["home"] = Cluster{Brokers: []string{"home:9092"}} },
 	} {
 		cfg := valid()
@@ -107,6 +114,18 @@ func TestValidateReports(t *testing.T) {
 		{"clusters.edge.sasl.mechanism: PLAIN without tls", func(c *Config, _ *Link, _ *ZooKeeper) {
 			c.Clusters["edge"] = Cluster{Brokers: []string{"a:1"}, SASL: &SASL{MechanismPlain, "u", "p", false}}
 		}},
+		{`watchers.promethus: "promethus" is not known; did you mean prometheus?`, func(c *Config, _ *Link, _ *ZooKeeper) {
+			c.Watchers = map[string]time.Duration{"promethus": time.Minute}
+		}},
+		{"watchers.sensu: 0s is no silence", func(c *Config, _ *Link, _ *ZooKeeper) { c.Watchers = map[string]time.Duration{"sensu": 0} }},
+		{"watchers.deadman: nothing is pinged", func(c *Config, _ *Link, _ *ZooKeeper) { c.Watchers = map[string]time.Duration{"deadman": time.Minute} }},
+		{"deadman.url: is no URL that begins with http:// or https:// and names a host", func(c *Config, _ *Link, _ *ZooKeeper) { c.Deadman.URL = "ftp://secret" }},
+		{"deadman.method: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Deadman.Method = "PUT" }},
+		{"deadman.interval: 1s is less than 5s", func(c *Config, _ *Link, _ *ZooKeeper) { c.Deadman.Interval = time.Second }},
+		{`discovery.cluster: there is no cluster "egde"; did you mean edge?`, func(c *Config, _ *Link, _ *ZooKeeper) { c.Discovery = &Discovery{Cluster: "egde"} }},
+		{"discovery.headroom: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Discovery = &Discovery{Headroom: 101, Recover: 101} }},
+		{"discovery.recover: 20% is below headroom (25%)", func(c *Config, _ *Link, _ *ZooKeeper) { c.Discovery = &Discovery{Headroom: 25, Recover: 20} }},
+		{"discovery.peers[0]: ", func(c *Config, _ *Link, _ *ZooKeeper) { c.Discovery = &Discovery{Peers: []string{"ad-2"}} }},
 		{"links: names no link", func(c *Config, _ *Link, _ *ZooKeeper) { c.Links = nil }},
 		{"links[0].name: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Name = "a/b" }},
 		{"links[1].name: \"up\" is the name of links[0] too", func(c *Config, l *Link, _ *ZooKeeper) { c.Links = append(c.Links, *l) }},

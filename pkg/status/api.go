@@ -23,7 +23,13 @@ type statusReport struct {
 
 	Heartbeats        []heartbeatReport        `json:"heartbeats"`         // by origin; empty where none are read
 	HeartbeatClusters []heartbeatClusterReport `json:"heartbeat_clusters"` // where they are written and read
+
+	Watchers         map[string]time.Time `json:"watchers"`          // when each was heard of last
+	WatchersExpected map[string]float64   `json:"watchers_expected"` // the longest silence that the configuration allows, in seconds
 }
+
+// statusPath is where the whole status is.
+const statusPath = "/api/v1/status"
 
 type linkReport struct {
 	Name      string       `json:"name"`
@@ -78,7 +84,11 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		s.writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
 		return
 	}
-	s.writeJSON(w, http.StatusOK, newStatusReport(snapshot))
+	report := newStatusReport(snapshot)
+	if s.cfg.Watchers != nil {
+		report.Watchers, report.WatchersExpected = s.cfg.Watchers.stamps()
+	}
+	s.writeJSON(w, http.StatusOK, report)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
@@ -95,7 +105,8 @@ func (s *Server) writeJSON(w http.ResponseWriter, code int, v any) {
 
 func newStatusReport(s *lag.Snapshot) statusReport {
 	report := statusReport{Instance: s.Instance, Zone: s.Zone, Version: s.Version, Time: s.Time.UTC(), Links: []linkReport{},
-		Heartbeats: newHeartbeatReports(s), HeartbeatClusters: newHeartbeatClusterReports(s)}
+		Heartbeats: newHeartbeatReports(s), HeartbeatClusters: newHeartbeatClusterReports(s),
+		Watchers: map[string]time.Time{}, WatchersExpected: map[string]float64{}}
 	for _, link := range s.Links {
 		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
 			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), surroundings: newSurroundings(link), Topics: []topicReport{}}

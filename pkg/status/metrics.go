@@ -37,6 +37,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.HeartbeatLatency != nil {
 		all = append(all, cfg.HeartbeatLatency.histogram)
 	}
+	if cfg.Watchers != nil {
+		all = append(all, newWatcherSeries(cfg.Watchers))
+	}
 	for _, c := range all {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)

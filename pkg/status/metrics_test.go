@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -162,7 +163,7 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, Config{Series: Series{Partitions: true}, Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home")}, shared); err != nil {
+	if err := register(reg, Config{Series: Series{Partitions: true}, Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home"), Watchers: NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute})}, shared); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

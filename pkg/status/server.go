@@ -47,6 +47,8 @@ type Config struct {
 	HeartbeatLatency *HeartbeatLatency
 	// Series bounds the metrics.
 	Series Series
+	// Watchers remembers who watches this process. Nil: nothing does.
+	Watchers *Watchers
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
@@ -103,7 +105,7 @@ func New(cfg Config, snapshots func() *lag.Snapshot, reg *prometheus.Registry, l
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	changing := newHTTP(bounded(profiles(s.changes(s.views(reg)))), log)
+	changing := newHTTP(bounded(s.stamped(checker, profiles(s.changes(s.views(reg))), http.StatusOK)), log)
 	changing.ConnContext = withPeer
 	s.doors = append(s.doors, door{socket, changing})
 	return s, nil
@@ -163,11 +165,11 @@ func (d door) run(ctx context.Context) error {
 // views are what can be looked at, from everywhere.
 func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metricsHandler(reg, s.log))
+	mux.Handle("GET /metrics", s.stamped(scraper, metricsHandler(reg, s.log), http.StatusOK))
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /healthz", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("GET "+statusPath, s.status)
 	mux.HandleFunc("GET /api/v1/pool", s.pools)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /style.css", s.page.serveStyle)
