@@ -1,13 +1,19 @@
 # The targets of the README and of CI. `make test` provisions what it needs: Kafka and ZooKeeper from Maven Central.
 GO ?= go
 
-.PHONY: demo build test lint unit e2e e2e-full faults pool soak sim bench verify-bench fuzz clean
+.PHONY: demo build test lint unit e2e e2e-full packages packages-test faults pool soak sim bench verify-bench fuzz clean
 
 demo: build                     ## edge, region and home in one process on simulated brokers
 	bin/mirror demo
 
 build:                          ## the one binary, static
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mirror ./cmd/mirror
+
+packages:                       ## deb and rpm in dist/, for amd64 and arm64; VERSION=1.2.3 names the version
+	GO=$(GO) packaging/build.sh dist
+
+packages-test:                  ## they install, upgrade, remove and purge in a clean Debian; as root
+	E2E_PACKAGES=1 $(GO) test -count=1 -timeout 15m -run 'Package|RPM' -v ./e2e/packaging
 
 test: lint unit e2e             ## everything that CI runs
 
@@ -56,4 +62,4 @@ fuzz:                           ## every fuzz target for ten minutes, or FUZZTIM
 		$(GO) test -run xxx -fuzz "$${t#*:}$$" -fuzztime $${FUZZTIME:-10m} "./pkg/$${t%:*}" || exit 1; done
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

@@ -93,6 +93,7 @@ func TestExitCodes(t *testing.T) {
 		{"status of a bad address", []string{"status", "--address", "x"}, exitUsage, "is not host:port"},
 		{"status none", []string{"status", "-c", none}, exitConfig, "name it with --address"},
 		{"completion", []string{"completion", "bash"}, exitOK, ""},
+		{"man pages into nothing", []string{"man", none}, exitFailure, "name a directory that exists"},
 		{"completion of nothing", []string{"completion"}, exitUsage, "accepts 1 arg"},
 		{"completion of no shell", []string{"completion", "nush"}, exitUsage, `invalid argument "nush"`},
 	} {

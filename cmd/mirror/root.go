@@ -53,6 +53,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
 	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
 		newVerify(&path), newParked(&path), newVersion(), newCompletion())
+	root.AddCommand(newMan())
 	refuseUnknownHelp(root)
 	return root
 }
