@@ -37,6 +37,7 @@ import (
 type process struct {
 	log      *slog.Logger  // over lines
 	lines    *status.Lines // of the log
+	acks     *status.AckDuration
 	clusters map[string]*kafka.Cluster
 	watchers map[string]*catalog.Watcher
 	sources  map[string]*consume.Source
@@ -115,7 +116,7 @@ type holding struct {
 func newProcess(cfg *config.Config, version string, store mirror.Store, connect connector, log *slog.Logger) (*process, error) {
 	lines := status.CountLines(log.Handler())
 	log = slog.New(lines)
-	p := &process{log: log, lines: lines, journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
+	p := &process{log: log, lines: lines, acks: status.NewAckDuration(), journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
 		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}}
 	if err := p.wire(cfg, version, store, connect); err != nil {
 		for _, m := range p.members {
@@ -137,7 +138,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
-	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines,
+	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
 		Series: status.Series{MaxTopics: cfg.Metrics.MaxTopics, Partitions: cfg.Metrics.Granularity == config.GranularityPartition}}
 	for _, l := range cfg.Links {
 		own := holding{store, new(mirror.Alone)}
@@ -176,7 +177,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own holding) (*mirr
 	}
 	c := mirror.LinkConfig{Name: l.Name, From: l.From, To: l.To, Match: filter.Match, Rename: filter.Rename,
 		Create: l.Topics.Create, Replicas: l.Topics.ReplicationFactor, Mapping: mirror.Mapping(l.Partitions),
-		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce}
+		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce, Answered: p.acks.Of(l.Name)}
 	if c.Replicas == 0 {
 		c.Replicas = -1 // the destination's default
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"tributary/pkg/kafka"
@@ -65,7 +66,7 @@ func (f *fetcher) run(ctx context.Context) {
 		}
 		l := f.lane
 		l.source.log.Info("fetch connection ended", "broker", l.broker, "cold", f.cold, "err", err)
-		l.tell(fmt.Sprintf("fetch from broker %d of %s: %v", l.broker, l.source.cluster.Name(), err))
+		l.tell(fmt.Errorf("fetch from broker %d of %s: %w", l.broker, l.source.cluster.Name(), err))
 		if f.cold {
 			l.thaw()
 		}
@@ -160,6 +161,7 @@ func (f *fetcher) buffer(ctx context.Context) (*mirror.Buffer, error) {
 		freed = func() { <-f.under }
 	default:
 		f.intake.Kick()
+		defer f.holdBack()()
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -173,11 +175,28 @@ func (f *fetcher) buffer(ctx context.Context) (*mirror.Buffer, error) {
 		return buf, nil
 	}
 	f.intake.Kick()
+	defer f.holdBack()()
 	buf, err := budget.Take(ctx, f.reserve, freed)
 	if err != nil {
 		freed()
 	}
 	return buf, err
+}
+
+// holdBack notes that the links of what is asked for wait for memory, until the function that it returns is called.
+func (f *fetcher) holdBack() (goAhead func()) {
+	var waiting []*mirror.Link
+	for i := range f.asked {
+		if link := f.asked[i].e.p.Link(); !slices.Contains(waiting, link) {
+			waiting = append(waiting, link)
+			link.HoldBack(mirror.SideSource)
+		}
+	}
+	return func() {
+		for _, link := range waiting {
+			link.GoAhead(mirror.SideSource)
+		}
+	}
 }
 
 // size decides how much to ask for.

@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,9 +262,14 @@ func (l *lane) followStrays() {
 	}
 }
 
-// tell shows an error of the whole lane at each of its partitions.
-func (l *lane) tell(text string) {
+// tell shows an error of the whole lane at each of its partitions, and counts it once for each link.
+func (l *lane) tell(err error) {
+	var counted []*mirror.Link
 	for _, e := range l.all() {
-		e.p.SourceTrouble(text)
+		e.p.SourceTrouble(err.Error())
+		if link := e.p.Link(); !slices.Contains(counted, link) {
+			counted = append(counted, link)
+			link.CountError(mirror.SideSource, catalog.Classify(err))
+		}
 	}
 }

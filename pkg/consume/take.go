@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tributary/pkg/batch"
+	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
 )
@@ -116,6 +117,7 @@ func (f *fetcher) find(h *partitionHead, from int) int {
 func (l *lane) refused(a *asked, now time.Time) {
 	l.failed(a.e, now)
 	err := kafka.ErrorCode(a.failed)
+	a.e.p.Link().CountError(mirror.SideSource, catalog.Classify(err))
 	switch a.failed {
 	case codeOffsetOutOfRange:
 		a.e.p.OutOfRange(a.generation)

@@ -32,7 +32,7 @@ type partitionHistory struct {
 
 // observe takes one look at a link, with a view of its pool if there is one, and returns what it shows and what changed.
 func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, v *pool.View) (Link, []change) {
-	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v}
+	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Flow: s.Flow}
 	if !s.LastSave.IsZero() {
 		link.LastSave = &s.LastSave
 	}

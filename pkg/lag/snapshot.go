@@ -30,6 +30,7 @@ type Link struct {
 	Running        bool         // its loops were seen at work; says nothing about reaching a cluster
 	Problem        string       // why topics are not known or not all started, "" when all is well
 	SaveProblem    string       // why positions are not saved, "" when they are
+	Flow           mirror.Flow  // errors and waits on its way, since the process started
 	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
 	Pool           *pool.View   // nil where this process has all topics of the link
 	Probe          Probe        // how its clusters answer beside the copy path

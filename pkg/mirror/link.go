@@ -37,6 +37,7 @@ type LinkConfig struct {
 	Recompress  bool                               // else the source's codec is kept
 	AtLeastOnce bool                               // guarantee: at-least-once
 	Drain       time.Duration                      // how long a stop waits for acknowledgements
+	Answered    func(took time.Duration)           // is told of each answer to a produce request, by lanes: it must be quick; nil: nobody is
 	Parking     Parking                            // where records go that cannot be copied; nil: their partition halts
 }
 
@@ -84,6 +85,8 @@ type Link struct {
 	commits     *gatherer[map[TopicPartition]protocol.Position, struct{}]
 	creates     *gatherer[NewTopic, map[string]error]
 	looks       *gatherer[wantedLeads, map[string][]Onward]
+
+	flow flowCounts
 
 	mu        sync.Mutex
 	topics    map[string]*topic // guarded by mu

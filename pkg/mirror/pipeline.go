@@ -143,6 +143,9 @@ func (p *Pipeline) Source() TopicPartition { return p.source }
 // Dest returns the destination partition.
 func (p *Pipeline) Dest() TopicPartition { return p.dest }
 
+// Link returns the link that it is of.
+func (p *Pipeline) Link() *Link { return p.link }
+
 // SourceID is the id of the source topic as of the identity, zero when unknown.
 func (p *Pipeline) SourceID() [16]byte {
 	p.mu.Lock()

@@ -153,8 +153,9 @@ type TopicStatus struct {
 type LinkStatus struct {
 	Name, From, To string
 	AtLeastOnce    bool
-	Problem        string    // why topics are not known or not all started, "" when all is well
-	SaveProblem    string    // why positions are not saved, "" when they are
+	Problem        string // why topics are not known or not all started, "" when all is well
+	SaveProblem    string // why positions are not saved, "" when they are
+	Flow           Flow
 	LastSave       time.Time // when the group was committed to, or found to need no commit, last
 	PausedUntil    time.Time // zero when it is not paused as a whole
 	Topics         []TopicStatus
@@ -167,6 +168,7 @@ func (l *Link) Status() LinkStatus {
 		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave, PausedUntil: l.pausedUntil(WholeLink)}
 	l.mu.Unlock()
 	now := time.Now()
+	s.Flow = l.flow.at(now)
 	var problems problems
 	for _, t := range l.all() {
 		if len(t.held()) == 0 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
 )
@@ -70,6 +71,7 @@ func (s *session) answered(r *request, frame []byte) error {
 		return err
 	}
 	now := time.Now()
+	s.took(r, now)
 	refill := s.answeredOne(now, time.Duration(resp.ThrottleMillis)*time.Millisecond)
 	at, left := 0, len(r.items)
 	var hangUp error
@@ -126,6 +128,9 @@ func find(items []item, at int, topic string, partition int32) int {
 // judge lets the pipeline take its answer, and does what it says.
 func (s *session) judge(it *item, a *kmsg.ProduceResponseTopicPartition, now time.Time) error {
 	l := s.lane
+	if a.ErrorCode != 0 {
+		it.e.p.Link().CountError(mirror.SideTarget, catalog.Classify(kafka.ErrorCode(a.ErrorCode)))
+	}
 	switch deliver(it, a, now) {
 	case mirror.GoOn:
 		l.ready(it.e)

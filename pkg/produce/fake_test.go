@@ -233,6 +233,8 @@ type rig struct {
 	sink   *Sink
 	link   *mirror.Link
 	stop   func()
+
+	answers atomic.Int64 // that were measured
 }
 
 // newFake starts a fake cluster with topic clicks.
@@ -272,7 +274,7 @@ func (r *rig) start(mapping mirror.Mapping) {
 	if r.catch != nil {
 		to = catcher{r.sink, r.catch}
 	}
-	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Replicas: -1,
+	r.link = mirror.NewLink(mirror.LinkConfig{Name: "link", From: "mem", To: "region", Mapping: mapping, Drain: 5 * time.Second, Create: true, Answered: func(time.Duration) { r.answers.Add(1) }, Replicas: -1,
 		Match: func(topic string) bool { return topic == topicName }, Rename: func(topic string) (string, error) { return topic, nil }}, r.source, to, r.store, own, noEvents{}, log)
 	linked, endLink := context.WithCancel(context.Background())
 	rest, endRest := context.WithCancel(context.Background())

@@ -115,11 +115,13 @@ func (l *lane) finish(ctx context.Context, list []*joiner, err error) {
 		return
 	}
 	later := time.Now().Add(joinRetry)
+	var all errorCount
 	for _, j := range list {
 		if j.e == nil {
 			continue // settled
 		}
 		j.e.p.DestTrouble(fmt.Sprintf("join %s/%d at %s: %v", j.e.dest.Topic, j.e.dest.Partition, l.sink.cluster.Name(), err))
+		all.add(j.e.p.Link(), err)
 		if !l.sink.router.Follow(j.e) {
 			l.lookLater(j.e, later, true)
 		}

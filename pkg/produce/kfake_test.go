@@ -24,6 +24,30 @@ func TestCopies(t *testing.T) {
 	}
 	r.stop()
 	r.wantSame(4, 900)
+	if n := r.answers.Load(); n < 900/(20*perBatch) { // a request has one batch of a partition, merged of 20 at most
+		t.Errorf("%d answers were measured, want %d at least", n, 900/(20*perBatch))
+	}
+}
+
+// TestWaitsForAnswersAreCounted slows the broker down, so that the window is full.
+func TestWaitsForAnswersAreCounted(t *testing.T) {
+	fake := newFake(t, 1, 1)
+	fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		time.Sleep(20 * time.Millisecond)
+		return nil, nil, false
+	})
+	r := newRig(t, fake, 1)
+	r.source.come.Store(1800)
+	r.acknowledged(1, 1800)
+	flow := r.link.Status().Flow
+	if flow.Backpressure[mirror.SideTarget] < 10*time.Millisecond || flow.Backpressure[mirror.SideSource] != 0 {
+		t.Errorf("got %v", flow.Backpressure)
+	}
+	r.stop()
+	if again := r.link.Status().Flow; again != r.link.Status().Flow {
+		t.Errorf("a wait goes on after the end: %v", again.Backpressure)
+	}
 }
 
 // TestAnswers pins what a broker's refusals come to: nothing is lost, doubled or reordered.
@@ -31,16 +55,17 @@ func TestAnswers(t *testing.T) {
 	for _, test := range []struct {
 		err   *kerr.Error
 		count int
+		class mirror.ErrorClass
 	}{
-		{kerr.NotEnoughReplicas, 3},
-		{kerr.NotEnoughReplicasAfterAppend, 3},
-		{kerr.RequestTimedOut, 3},
-		{kerr.NotLeaderForPartition, 3},
-		{kerr.OutOfOrderSequenceNumber, 2},
-		{kerr.DuplicateSequenceNumber, 2},
-		{kerr.KafkaStorageError, 2},
-		{kerr.UnknownServerError, 2},
-		{kerr.TopicAuthorizationFailed, 1},
+		{kerr.NotEnoughReplicas, 3, mirror.ErrorReplicas},
+		{kerr.NotEnoughReplicasAfterAppend, 3, mirror.ErrorReplicas},
+		{kerr.RequestTimedOut, 3, mirror.ErrorTimeout},
+		{kerr.NotLeaderForPartition, 3, mirror.ErrorLeadership},
+		{kerr.OutOfOrderSequenceNumber, 2, mirror.ErrorSequence},
+		{kerr.DuplicateSequenceNumber, 2, mirror.ErrorSequence},
+		{kerr.KafkaStorageError, 2, mirror.ErrorLeadership},
+		{kerr.UnknownServerError, 2, mirror.ErrorOther},
+		{kerr.TopicAuthorizationFailed, 1, mirror.ErrorAuthorization},
 	} {
 		t.Run(test.err.Message, func(t *testing.T) {
 			t.Parallel()
@@ -53,6 +78,9 @@ func TestAnswers(t *testing.T) {
 			r.acknowledged(2, 900)
 			if got := fault.Hits(); got != test.count {
 				t.Errorf("%d requests were refused, want %d", got, test.count)
+			}
+			if got := r.link.Status().Flow.Errors[mirror.SideTarget]; got[test.class] == 0 { // one may end the connection, and the others are not read
+				t.Errorf("no error of class %v is counted; all: %v", test.class, got)
 			}
 			r.stop()
 			r.wantSame(2, 900)
@@ -286,7 +314,7 @@ func TestFinishAfterTheConnectionBroke(t *testing.T) {
 // TestLaneKeepsNoStrangers pins that nothing of a partition stays with a lane that it has left: its next lane queues it.
 func TestLaneKeepsNoStrangers(t *testing.T) {
 	a, b := newLane(&Sink{}, 1), newLane(&Sink{}, 2)
-	e := &entry{slot: &slot{}}
+	e := &entry{p: &mirror.Pipeline{}, slot: &slot{}}
 	a.Add(e)
 	a.ready(e)
 	a.lookLater(e, time.Now(), true)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tributary/pkg/kafka"
+	"tributary/pkg/mirror"
 )
 
 const (
@@ -26,25 +27,29 @@ type lane struct {
 	joinUp chan struct{} // holds one: joiners changed
 
 	mu       sync.Mutex
-	members  map[*entry]bool // guarded by mu
-	readied  []*entry        // guarded by mu: may have something to send
-	joiners  []*entry        // guarded by mu: want to join
-	later    []delayed       // guarded by mu
-	inFlight int             // guarded by mu: requests not yet answered
-	muted    time.Time       // guarded by mu: the broker reads nothing before, for a quota
+	members  map[*entry]bool      // guarded by mu
+	links    map[*mirror.Link]int // guarded by mu: members of each
+	readied  []*entry             // guarded by mu: may have something to send
+	joiners  []*entry             // guarded by mu: want to join
+	later    []delayed            // guarded by mu
+	inFlight int                  // guarded by mu: requests not yet answered
+	muted    time.Time            // guarded by mu: the broker reads nothing before, for a quota
 
 	working []*entry // owned by the writer: taken from readied, in turn
 	encoder encoder  // owned by the writer
 }
 
 func newLane(s *Sink, broker int32) *lane {
-	return &lane{sink: s, broker: broker, wake: make(chan struct{}, 1), joinUp: make(chan struct{}, 1), members: map[*entry]bool{}}
+	return &lane{sink: s, broker: broker, wake: make(chan struct{}, 1), joinUp: make(chan struct{}, 1), members: map[*entry]bool{}, links: map[*mirror.Link]int{}}
 }
 
 // Add implements catalog.Lane: e joins, or joins again.
 func (l *lane) Add(e *entry) {
 	l.mu.Lock()
-	l.members[e] = true
+	if !l.members[e] {
+		l.members[e] = true
+		l.links[e.p.Link()]++
+	}
 	e.lane.Store(l)
 	l.mu.Unlock()
 	l.join(e)
@@ -58,6 +63,9 @@ func (l *lane) Remove(e *entry) {
 		return
 	}
 	delete(l.members, e)
+	if l.links[e.p.Link()]--; l.links[e.p.Link()] == 0 {
+		delete(l.links, e.p.Link())
+	}
 	e.lane.CompareAndSwap(l, nil)
 	// Nothing of e stays here: the lane that gets it next starts its own lists of it.
 	is := func(other *entry) bool { return other == e }
@@ -122,7 +130,7 @@ func (l *lane) Run(ctx context.Context) {
 			return
 		}
 		l.sink.log.Info("produce connection ended", "broker", l.broker, "err", err)
-		l.tell(fmt.Sprintf("produce to broker %d of %s: %v", l.broker, l.sink.cluster.Name(), err))
+		l.tell(fmt.Errorf("produce to broker %d of %s: %w", l.broker, l.sink.cluster.Name(), err))
 		l.sink.Refresh()
 		if time.Since(begun) > time.Second {
 			backoff.Reset()
@@ -173,9 +181,12 @@ func (l *lane) broken() {
 	}
 }
 
-func (l *lane) tell(text string) {
+// tell shows an error of the whole lane at each of its members.
+func (l *lane) tell(err error) {
+	var all errorCount
 	for _, e := range l.all() {
-		e.p.DestTrouble(text)
+		e.p.DestTrouble(err.Error())
+		all.add(e.p.Link(), err)
 	}
 }
 

@@ -19,6 +19,10 @@ type session struct {
 	silent silence       // guarded by lane.mu
 
 	pool sync.Pool // of *request
+
+	full    bool           // owned by the writer: there is something to send, and no room in the window
+	waiting []*mirror.Link // owned by the writer: those that wait for that
+	told    []*mirror.Link // owned by the reader of answers: those that know of one
 }
 
 // item is one batch in a request.
@@ -57,11 +61,15 @@ func (s *session) write(ctx context.Context) error {
 			wait = min(wait, time.Until(next))
 		}
 		timer.Reset(max(wait, 0))
+		s.holdBack()
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-l.wake:
 		case <-timer.C:
+		}
+		s.goAhead()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -80,7 +88,8 @@ func (s *session) fill() (int, error) {
 	l.working = append(l.working, l.readied...)
 	l.readied = l.readied[:0]
 	l.mu.Unlock()
-	if free <= maxInFlight-refillAt || len(l.working) == 0 || s.conn.NeedsReauth() {
+	s.full = free <= maxInFlight-refillAt && len(l.working) > 0
+	if s.full || len(l.working) == 0 || s.conn.NeedsReauth() {
 		return 0, nil
 	}
 	var requests []*request

@@ -31,6 +31,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.Journal != nil {
 		all = append(all, journalMetrics(cfg.Journal)...)
 	}
+	if cfg.AckDuration != nil {
+		all = append(all, cfg.AckDuration.histogram)
+	}
 	if cfg.Logged != nil {
 		all = append(all, cfg.Logged.metrics()...)
 	}
@@ -89,6 +92,7 @@ type collector struct {
 	pool      poolSeries
 	heartbeat heartbeatSeries
 	outlook   outlookSeries
+	flow      flowSeries
 	maxTopics int
 
 	build, partitions, lost, skipped, gaps, collapsed *prometheus.Desc
@@ -99,7 +103,7 @@ type collector struct {
 
 func newCollector(cfg Config, snapshots func() *lag.Snapshot) *collector {
 	return &collector{
-		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), heartbeat: newHeartbeatSeries(),
+		snapshots: snapshots, process: processMetrics(), link: linkMetrics(), topic: topicMetrics(), pool: newPoolSeries(), heartbeat: newHeartbeatSeries(), flow: newFlowSeries(),
 		outlook: newOutlookSeries(cfg.Series.Partitions), maxTopics: cmp.Or(cfg.Series.MaxTopics, DefaultMaxTopics), named: map[string]nameSet{},
 		build:      prometheus.NewDesc("mirror_build_info", "The version of this program and of Go; always 1.", []string{"version", "go_version"}, nil),
 		partitions: prometheus.NewDesc("mirror_partitions", "Source partitions by what they are doing.", []string{"link", "state"}, nil),
@@ -128,6 +132,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	c.pool.describe(out)
 	c.heartbeat.describe(out)
 	c.outlook.describe(out)
+	c.flow.describe(out)
 	for _, desc := range []*prometheus.Desc{c.build, c.partitions, c.lost, c.skipped, c.gaps, c.collapsed} {
 		out <- desc
 	}
@@ -155,6 +160,7 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 	collect(out, c.link, link, link.Name)
 	c.pool.collect(out, link)
 	c.outlook.collectLink(out, link)
+	c.flow.collect(out, link)
 	count := map[string]int{}
 	for _, topic := range link.Topics {
 		for _, p := range topic.Partitions {

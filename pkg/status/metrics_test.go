@@ -163,7 +163,17 @@ func TestTopicsBeyondTheLimitAreOne(t *testing.T) {
 // TestMetricsPage holds docs/metrics.md against the registry.
 func TestMetricsPage(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	if err := register(reg, Config{Series: Series{Partitions: true}, Journal: noJournal{}, Logged: CountLines(slog.DiscardHandler), HeartbeatLatency: NewHeartbeatLatency("home"), Watchers: NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute})}, shared); err != nil {
+	acks := NewAckDuration()
+	acks.Of("up")
+	cfg := Config{
+		Series:           Series{Partitions: true},
+		Journal:          noJournal{},
+		Logged:           CountLines(slog.DiscardHandler),
+		HeartbeatLatency: NewHeartbeatLatency("home"),
+		Watchers:         NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute}),
+		AckDuration:      acks,
+	}
+	if err := register(reg, cfg, shared); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

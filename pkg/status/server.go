@@ -45,6 +45,8 @@ type Config struct {
 	Logged *Lines
 	// HeartbeatLatency counts the heartbeats that this process reads. Nil: it reads none.
 	HeartbeatLatency *HeartbeatLatency
+	// AckDuration counts how long destinations take to answer. Nil: that is not counted.
+	AckDuration *AckDuration
 	// Series bounds the metrics.
 	Series Series
 	// Watchers remembers who watches this process. Nil: nothing does.

@@ -1,0 +1,131 @@
+package mirror
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Side is one end of a link.
+type Side uint8
+
+// Sides.
+const (
+	SideSource Side = iota
+	SideTarget
+	sides
+)
+
+// Sides returns both.
+func Sides() []Side { return []Side{SideSource, SideTarget} }
+
+// String returns the side as metrics name it.
+func (s Side) String() string { return [sides]string{"source", "target"}[s] }
+
+// ErrorClass says what kind of error kept a lane from fetching or sending, for a first guess at who has to do something.
+type ErrorClass uint8
+
+// Classes of errors.
+const (
+	ErrorConnection     ErrorClass = iota // refused, reset, closed
+	ErrorTimeout                          // no answer in time
+	ErrorAuthentication                   // TLS or SASL
+	ErrorAuthorization                    // a right is missing
+	ErrorLeadership                       // the broker does not lead the partition, or nobody does
+	ErrorReplicas                         // too few replicas are in sync
+	ErrorTopic                            // the topic or partition is not there
+	ErrorOffset                           // the source does not have the offset
+	ErrorRefused                          // records that the destination does not take
+	ErrorSequence                         // the destination's log and we disagree on what comes next
+	ErrorOther
+	errorClasses
+)
+
+// ErrorClasses returns all classes.
+func ErrorClasses() []ErrorClass {
+	all := make([]ErrorClass, errorClasses)
+	for i := range all {
+		all[i] = ErrorClass(i)
+	}
+	return all
+}
+
+// String returns the class as metrics name it.
+func (c ErrorClass) String() string {
+	return [errorClasses]string{"connection", "timeout", "authentication", "authorization", "leadership", "replicas", "topic", "offset", "refused", "sequence", "other"}[c]
+}
+
+// Flow is what went wrong and what held back on the way through a link, since it was made.
+type Flow struct {
+	Errors [sides][errorClasses]int64
+	// Backpressure is for how long something had to wait: of the source, fetches for memory; of the target, batches for
+	// the answers to those before. Of several brokers at a time, time counts once. What lasts is included.
+	Backpressure [sides]time.Duration
+}
+
+// flowCounts is Flow while it is counted. Safe for concurrent use.
+type flowCounts struct {
+	errors   [sides][errorClasses]atomic.Int64
+	pressure [sides]stopwatch
+}
+
+func (f *flowCounts) at(now time.Time) Flow {
+	var seen Flow
+	for side := range sides {
+		for class := range errorClasses {
+			seen.Errors[side][class] = f.errors[side][class].Load()
+		}
+		seen.Backpressure[side] = f.pressure[side].read(now)
+	}
+	return seen
+}
+
+// CountError counts an error of a lane that works for the link. Safe for concurrent use.
+func (l *Link) CountError(side Side, class ErrorClass) { l.flow.errors[side][class].Add(1) }
+
+// HoldBack begins a wait on a side; GoAhead ends it. Several may wait at a time. Safe for concurrent use.
+func (l *Link) HoldBack(side Side) { l.flow.pressure[side].start(time.Now()) }
+
+// GoAhead ends a wait that HoldBack began.
+func (l *Link) GoAhead(side Side) { l.flow.pressure[side].stop(time.Now()) }
+
+// Answered notes how long a produce request took from its sending to its answer. Safe for concurrent use.
+func (l *Link) Answered(took time.Duration) {
+	if l.cfg.Answered != nil {
+		l.cfg.Answered(took)
+	}
+}
+
+// stopwatch adds up the time during which at least one wait is under way.
+type stopwatch struct {
+	mu      sync.Mutex
+	waiting int           // guarded by mu
+	since   time.Time     // guarded by mu: with waiting > 0
+	total   time.Duration // guarded by mu: of the waits before
+}
+
+func (s *stopwatch) start(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == 0 {
+		s.since = now
+	}
+	s.waiting++
+}
+
+func (s *stopwatch) stop(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting--; s.waiting == 0 {
+		s.total += now.Sub(s.since)
+	}
+}
+
+func (s *stopwatch) read(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting == 0 {
+		return s.total
+	}
+	return s.total + max(0, now.Sub(s.since))
+}
