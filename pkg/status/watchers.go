@@ -70,27 +70,37 @@ func (w *Watchers) stamps() (seen map[string]time.Time, expected map[string]floa
 	return seen, expected
 }
 
-// watcherSeries is the collector of the stamps.
+// watcherSeries is the collector of the stamps and of the silence that is allowed.
 type watcherSeries struct {
-	watchers *Watchers
-	desc     *prometheus.Desc
+	watchers      *Watchers
+	seen, allowed *prometheus.Desc
 }
 
 func newWatcherSeries(w *Watchers) watcherSeries {
-	return watcherSeries{w, prometheus.NewDesc("mirror_watcher_last_seen_timestamp_seconds",
-		"When one who watches this process was heard of last; of one that is expected, the start until then.", []string{"watcher"}, nil)}
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, []string{"watcher"}, nil)
+	}
+	return watcherSeries{w,
+		desc("mirror_watcher_last_seen_timestamp_seconds", "When one who watches this process was heard of last; of one that is expected, the start until then."),
+		desc("mirror_watcher_expected_seconds", "The longest silence that the configuration allows one who watches; absent for those that are not expected.")}
 }
 
 // Describe implements prometheus.Collector.
-func (s watcherSeries) Describe(out chan<- *prometheus.Desc) { out <- s.desc }
+func (s watcherSeries) Describe(out chan<- *prometheus.Desc) {
+	out <- s.seen
+	out <- s.allowed
+}
 
 // Collect implements prometheus.Collector.
 func (s watcherSeries) Collect(out chan<- prometheus.Metric) {
-	seen, _ := s.watchers.stamps()
+	seen, expected := s.watchers.stamps()
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		at := seen[name]
 		value, _ := seconds(&at)
-		send(out, s.desc, prometheus.GaugeValue, value, name)
+		send(out, s.seen, prometheus.GaugeValue, value, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(expected)) {
+		send(out, s.allowed, prometheus.GaugeValue, expected[name], name)
 	}
 }
 

@@ -119,6 +119,12 @@ func TestStampsAreInTheStatusAndTheMetrics(t *testing.T) {
 	if _, body := get(s, "/metrics"); strings.Count(body, `mirror_watcher_last_seen_timestamp_seconds{watcher="prometheus"} 1`) != 1 {
 		t.Error("no stamp in the metrics")
 	}
+	w.Heard(WatcherSensu)
+	_, body = get(s, "/metrics")
+	if !strings.Contains(body, `mirror_watcher_last_seen_timestamp_seconds{watcher="sensu"} 1`) || strings.Contains(body, `mirror_watcher_expected_seconds{watcher="sensu"}`) ||
+		!strings.Contains(body, `mirror_watcher_expected_seconds{watcher="prometheus"} 300`) {
+		t.Error("who is expected is not told from who is not")
+	}
 }
 
 func TestAScrapeThatIsNotTakenIsNone(t *testing.T) {
