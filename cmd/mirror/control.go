@@ -105,11 +105,19 @@ func (c *control) explain(err error) error {
 	return fmt.Errorf("ask the mirror at %s: %w; see its log", socket, err)
 }
 
+// refused is what the mirror answered instead of doing what it was asked.
+type refused struct {
+	code int // of HTTP
+	text string
+}
+
+func (r *refused) Error() string { return r.text }
+
 // refusal is the error that an answer tells of.
 func refusal(response *http.Response, answer []byte) error {
 	var told struct{ Error string }
 	if json.Unmarshal(answer, &told) == nil && told.Error != "" {
-		return errors.New(clean(told.Error))
+		return &refused{response.StatusCode, cleanLines(told.Error)}
 	}
 	return fmt.Errorf("the mirror answered %s; see its log", response.Status)
 }

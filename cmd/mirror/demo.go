@@ -31,7 +31,7 @@ record at home is compared with its original.`,
 		}
 		// What is shown is the point of the demo, and it warns of nothing but the outage that the demo makes itself: its
 		// log speaks up only when something is wrong.
-		return logged(cmd.ErrOrStderr(), config.Log{Level: "error", Format: "auto"}, func(log *slog.Logger) error {
+		return logged(cmd.ErrOrStderr(), config.Log{Level: "error", Format: "auto"}, func(log *slog.Logger, _ *slog.LevelVar) error {
 			return app.Demo(cmd.Context(), o, cmd.OutOrStdout(), log)
 		})
 	})

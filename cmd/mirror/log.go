@@ -15,9 +15,10 @@ import (
 	"tributary/pkg/config"
 )
 
-// logged calls do with a log to w as the configuration says. What was left out of it is told before logged returns.
-func logged(w io.Writer, cfg config.Log, do func(*slog.Logger) error) error {
-	handler, err := newLogger(w, cfg)
+// logged calls do with a log to w as the configuration says, and with the level of it, which may be changed. What was left out of it is told before logged returns.
+func logged(w io.Writer, cfg config.Log, do func(*slog.Logger, *slog.LevelVar) error) error {
+	level := new(slog.LevelVar)
+	handler, err := newLogger(w, cfg, level)
 	if err != nil {
 		return err
 	}
@@ -26,13 +27,12 @@ func logged(w io.Writer, cfg config.Log, do func(*slog.Logger) error) error {
 	wg.Go(func() { handler.Run(telling) })
 	defer wg.Wait()
 	defer stop()
-	return do(slog.New(handler))
+	return do(slog.New(handler), level)
 }
 
 // newLogger logs to w as the configuration says, the same line every ten seconds at most. What goes into the systemd journal is preceded by its priority and
 // has no time, because the journal knows it. Run of the handler tells of lines that were left out.
-func newLogger(w io.Writer, log config.Log) (*limiter, error) {
-	var level slog.Level
+func newLogger(w io.Writer, log config.Log, level *slog.LevelVar) (*limiter, error) {
 	if err := level.UnmarshalText([]byte(log.Level)); err != nil {
 		return nil, fmt.Errorf("read log level: %w", err)
 	}

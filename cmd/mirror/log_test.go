@@ -16,7 +16,7 @@ import (
 func TestLogFormats(t *testing.T) {
 	for format, want := range map[string]string{"text": "level=WARN msg=stalled topic=clicks", "json": `"level":"WARN","msg":"stalled","topic":"clicks"}`, "auto": `"level":"WARN"`} {
 		var out bytes.Buffer
-		handler, err := newLogger(&out, config.Log{Level: "warn", Format: format})
+		handler, err := newLogger(&out, config.Log{Level: "warn", Format: format}, new(slog.LevelVar))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +27,7 @@ func TestLogFormats(t *testing.T) {
 			t.Errorf("%s: %s", format, got)
 		}
 	}
-	if _, err := newLogger(&bytes.Buffer{}, config.Log{Level: "loud", Format: "auto"}); err == nil {
+	if _, err := newLogger(&bytes.Buffer{}, config.Log{Level: "loud", Format: "auto"}, new(slog.LevelVar)); err == nil {
 		t.Error("an unknown level was accepted")
 	}
 }
@@ -49,7 +49,7 @@ func TestLogToTheJournal(t *testing.T) {
 			t.Fatalf("no device and inode in %T", info.Sys())
 		}
 		t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", stat.Dev, stat.Ino))
-		handler, err := newLogger(file, config.Log{Level: "debug", Format: format})
+		handler, err := newLogger(file, config.Log{Level: "debug", Format: format}, new(slog.LevelVar))
 		if err != nil {
 			t.Fatal(err)
 		}

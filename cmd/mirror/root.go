@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newPin(&path), newUnpin(&path),
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
 		newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	root.AddCommand(newMan())
 	refuseUnknownHelp(root)

@@ -204,6 +204,15 @@ func clean(text string) string {
 	}, text)
 }
 
+// cleanLines is clean for a text of several lines.
+func cleanLines(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, clean(strings.TrimSuffix(line, "\n")))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // short writes a duration with its two largest units, from seconds up: 41h42m.
 func short(d time.Duration) string {
 	seconds := int64(d / time.Second)

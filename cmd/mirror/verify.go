@@ -156,7 +156,7 @@ func runVerify(ctx context.Context, path string, f verifyFlags, out, stderr io.W
 	}
 	bar := &progressBar{out: stderr, terminal: isTerminal(stderr)}
 	var results app.VerifyResults
-	err := logged(stderr, config.Log{Level: "warn", Format: "auto"}, func(log *slog.Logger) (err error) {
+	err := logged(stderr, config.Log{Level: "warn", Format: "auto"}, func(log *slog.Logger, _ *slog.LevelVar) (err error) {
 		results, err = app.Verify(ctx, cfg, f.VerifyOptions, bar.show, log)
 		return err
 	})

@@ -28,6 +28,7 @@ import (
 	"tributary/pkg/ownership"
 	"tributary/pkg/ownership/pool"
 	"tributary/pkg/park"
+	"tributary/pkg/pause"
 	"tributary/pkg/produce"
 	"tributary/pkg/status"
 	"tributary/pkg/systemd"
@@ -43,21 +44,25 @@ type process struct {
 	sources  map[string]*consume.Source
 	sinks    map[string]*produce.Sink
 	links    []*mirror.Link
+	byName   map[string]*mirror.Link
 	members  map[string]*member // by link; those that are shared
 	observer *lag.Observer
 	server   *status.Server
 	notifier *systemd.Notifier
 	journal  *journal.Journal
 	deadman  *deadman.Pinger // nil: nobody is pinged
+	heard    *status.Watchers
+	pauses   *pause.Pauses
+	reloader *reloader // nil: there is no file to read again
 }
 
 // Run mirrors what cfg says until ctx ends, then drains. It returns nil when everything in flight was acknowledged, the
 // positions are saved, and pools have been left.
-func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger) error {
-	return run(ctx, cfg, version, connect, log)
+func Run(ctx context.Context, cfg *config.Config, version string, log *slog.Logger, options ...Option) error {
+	return run(ctx, cfg, version, connect, log, options...)
 }
 
-func run(ctx context.Context, cfg *config.Config, version string, connect connector, log *slog.Logger) error {
+func run(ctx context.Context, cfg *config.Config, version string, connect connector, log *slog.Logger, options ...Option) error {
 	if err := cfg.Validate(Supported); err != nil {
 		return err
 	}
@@ -65,7 +70,7 @@ func run(ctx context.Context, cfg *config.Config, version string, connect connec
 	if err != nil {
 		return err
 	}
-	p, err := newProcess(cfg, version, state, connect, log)
+	p, err := newProcess(cfg, version, state, connect, log, options...)
 	if err != nil {
 		return errors.Join(err, state.Close())
 	}
@@ -113,11 +118,14 @@ type holding struct {
 
 // newProcess wires a process. Its events and its socket are in the state directory, which is its alone. store is of the links
 // that are not shared; connect opens the sessions of those that are.
-func newProcess(cfg *config.Config, version string, store mirror.Store, connect connector, log *slog.Logger) (*process, error) {
+func newProcess(cfg *config.Config, version string, store mirror.Store, connect connector, log *slog.Logger, options ...Option) (*process, error) {
 	lines := status.CountLines(log.Handler())
 	log = slog.New(lines)
 	p := &process{log: log, lines: lines, acks: status.NewAckDuration(), journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
-		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}}
+		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}, byName: map[string]*mirror.Link{}}
+	for _, o := range options {
+		o(p)
+	}
 	if err := p.wire(cfg, version, store, connect); err != nil {
 		for _, m := range p.members {
 			err = errors.Join(err, m.abandon())
@@ -154,7 +162,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 		if err != nil {
 			return fmt.Errorf("link %s: %w", l.Name, err)
 		}
-		p.links = append(p.links, link)
+		p.links, p.byName[l.Name] = append(p.links, link), link
 		observed.Links = append(observed.Links, link.Status)
 		served.Links[l.Name] = link
 	}
@@ -163,6 +171,12 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 		return err
 	}
 	p.watch(cfg, &served)
+	p.openPauses(cfg)
+	served.Pauser = p.pauses
+	if p.reloader != nil {
+		p.reloader.begin(cfg)
+		served.Reloader = p.reloader
+	}
 	if p.server, err = status.New(served, p.observer.Snapshot, prometheus.NewRegistry(), p.log); err != nil {
 		return err
 	}
@@ -218,6 +232,10 @@ func (p *process) run(ctx context.Context) error {
 	carriers.Go(func() error { return p.server.Run(carried) })
 	if p.deadman != nil {
 		carriers.Go(func() error { return p.deadman.Run(carried) })
+	}
+	carriers.Go(func() error { return p.pauses.Run(carried) })
+	if p.reloader != nil {
+		carriers.Go(func() error { return p.reloader.run(carried) })
 	}
 	carriers.Go(func() error { return p.notifier.Run(carried, ctx.Done()) })
 

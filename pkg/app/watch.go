@@ -10,11 +10,12 @@ import (
 
 // watch wires those who watch this process, and the service that misses it.
 func (p *process) watch(cfg *config.Config, served *status.Config) {
-	served.Watchers = status.NewWatchers(cfg.Watchers)
+	p.heard = status.NewWatchers(cfg.Watchers)
+	served.Watchers = p.heard
 	if cfg.Deadman.URL == "" {
 		return
 	}
 	p.deadman = deadman.New(deadman.Config{URL: string(cfg.Deadman.URL), Method: cfg.Deadman.Method, Interval: cfg.Deadman.Interval,
 		Healthy:  func() error { return deadman.Healthy(p.observer.Snapshot(), time.Now()) },
-		Accepted: func() { served.Watchers.Heard(status.WatcherDeadman) }}, p.log)
+		Accepted: func() { p.heard.Heard(status.WatcherDeadman) }}, p.log)
 }

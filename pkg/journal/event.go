@@ -12,18 +12,28 @@ type Kind string
 
 // Kinds that are about the process, its operators and this journal.
 const (
-	KindProcessStarted Kind = "process_started"
-	KindProcessStopped Kind = "process_stopped"
-	KindSkipRequested  Kind = "skip_requested" // by an operator; on disk before anything is done, as all that are requested
-	KindSkipDone       Kind = "skip_done"
-	KindSkipFailed     Kind = "skip_failed"
-	KindDrainRequested Kind = "drain_requested" // Text says whether to hand over or to end that
-	KindDrainDone      Kind = "drain_done"      // the pool knows of it; how far it is, other events say
-	KindDrainFailed    Kind = "drain_failed"
-	KindPinRequested   Kind = "pin_requested" // Text says to whom, or that it is to end
-	KindPinDone        Kind = "pin_done"
-	KindPinFailed      Kind = "pin_failed"
-	KindDropped        Kind = "events_dropped" // Text says how many: the journal could not be written for too long
+	KindProcessStarted  Kind = "process_started"
+	KindProcessStopped  Kind = "process_stopped"
+	KindSkipRequested   Kind = "skip_requested" // by an operator; on disk before anything is done, as all that are requested
+	KindSkipDone        Kind = "skip_done"
+	KindSkipFailed      Kind = "skip_failed"
+	KindDrainRequested  Kind = "drain_requested" // Text says whether to hand over or to end that
+	KindDrainDone       Kind = "drain_done"      // the pool knows of it; how far it is, other events say
+	KindDrainFailed     Kind = "drain_failed"
+	KindPinRequested    Kind = "pin_requested" // Text says to whom, or that it is to end
+	KindPinDone         Kind = "pin_done"
+	KindPinFailed       Kind = "pin_failed"
+	KindPauseRequested  Kind = "pause_requested" // Text says until when; without a topic the whole link
+	KindPauseDone       Kind = "pause_done"
+	KindPauseFailed     Kind = "pause_failed"
+	KindPauseEnded      Kind = "pause_ended" // by itself; Text says why
+	KindResumeRequested Kind = "resume_requested"
+	KindResumeDone      Kind = "resume_done"
+	KindResumeFailed    Kind = "resume_failed"
+	KindReloadRequested Kind = "reload_requested"
+	KindReloadDone      Kind = "reload_done"    // Text says what changed
+	KindReloadFailed    Kind = "reload_failed"  // Text says why nothing did
+	KindDropped         Kind = "events_dropped" // Text says how many: the journal could not be written for too long
 )
 
 // Event is one thing that happened, in the form it has on disk and in the API. The form is a contract: fields may be
@@ -118,6 +128,7 @@ func clip(text string) string {
 func (k Kind) lasting() bool {
 	switch k {
 	case KindSkipRequested, KindSkipDone, KindSkipFailed, KindDrainRequested, KindDrainDone, KindDrainFailed, KindPinRequested, KindPinDone, KindPinFailed,
+		KindPauseRequested, KindPauseDone, KindPauseFailed, KindResumeRequested, KindResumeDone, KindResumeFailed, KindReloadRequested, KindReloadDone, KindReloadFailed,
 		Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
 		return true
 	}

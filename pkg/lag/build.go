@@ -53,6 +53,7 @@ func Sum(name string, topics []Topic) Topic {
 		return Topic{Topic: name}
 	}
 	sum := topics[0]
+	sum.PausedUntil, sum.Speed = nil, nil
 	sum.Topic, sum.Dest, sum.Problem, sum.Warning, sum.Partitions = name, "", "", "", nil
 	sum.Lost, sum.Skipped = map[mirror.Cause]int64{}, map[mirror.SkipReason]int64{}
 	addTo(sum.Lost, topics[0].Lost)

@@ -22,7 +22,8 @@ type topicHistory struct {
 	through    *time.Time
 	episode    episode // of the topic's own problem
 	warned     bool    // the topic had a warning at the last look
-	over       bool    // its deadline was over then
+	pace       pace
+	over       bool // its deadline was over then
 }
 
 type partitionHistory struct {
@@ -33,6 +34,9 @@ type partitionHistory struct {
 // observe takes one look at a link, with a view of its pool if there is one, and returns what it shows and what changed.
 func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, v *pool.View) (Link, []change) {
 	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Flow: s.Flow}
+	if !s.PausedUntil.IsZero() {
+		link.PausedUntil = new(s.PausedUntil.UTC())
+	}
 	if !s.LastSave.IsZero() {
 		link.LastSave = &s.LastSave
 	}
@@ -89,6 +93,10 @@ func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []ch
 	topic.State = orStarting(withProblem(topic.State, s.Problem))
 	topic.complete()
 	topic.ReplicatedThrough = h.advance(now, topic)
+	topic.Speed = h.pace.see(now, topic.ReplicatedThrough)
+	if !s.PausedUntil.IsZero() {
+		topic.PausedUntil = new(s.PausedUntil.UTC())
+	}
 	deletions.of(&topic, s.Policy, now)
 	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.Partition) - int(b.Partition) })
 	changes = together(changes, len(s.Partitions))

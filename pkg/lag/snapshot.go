@@ -32,6 +32,7 @@ type Link struct {
 	SaveProblem    string       // why positions are not saved, "" when they are
 	Flow           mirror.Flow  // errors and waits on its way, since the process started
 	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
+	PausedUntil    *time.Time   // nil when it is not paused as a whole
 	Pool           *pool.View   // nil where this process has all topics of the link
 	Probe          Probe        // how its clusters answer beside the copy path
 	Disks          []Disk       // of the source's brokers, in order of broker and directory; empty while unknown
@@ -50,6 +51,9 @@ type Topic struct {
 	Away        bool         // another member has all of it, or nobody, or nobody knows: nothing of it is known here
 	State       mirror.State // the worst of the partitions; at least waiting with a Problem
 	Problem     string       // why partitions are missing, "" when none are
+
+	PausedUntil *time.Time // nil when it is not paused, by itself or with the link
+	Speed       *float64   // seconds that the watermark moves per second, over the last minute; nil where that is unknown
 
 	LagRecords *int64 // offsets, so an upper bound of records; unknown when one partition's is
 	SourceEnd  *int64 // sum of the partitions' end offsets

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"tributary/pkg/durable"
 	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
 )
@@ -148,7 +149,7 @@ func (s *Static) Update(_ context.Context, link, topic string, ids mirror.Identi
 	if err := s.makeDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
-	if err := replaceFile(path, data); err != nil {
+	if err := durable.Replace(path, data); err != nil {
 		return fmt.Errorf("write identities of topic %s: %w", topic, err)
 	}
 	return nil
@@ -168,37 +169,10 @@ func (s *Static) makeDir(of string) error {
 	}
 	for dir != s.dir && dir != filepath.Dir(dir) {
 		dir = filepath.Dir(dir)
-		if err := syncDir(dir); err != nil {
+		if err := durable.SyncDir(dir); err != nil {
 			return err
 		}
 	}
 	s.made[of] = true
 	return nil
-}
-
-// replaceFile writes data beside path, syncs it, and puts it in path's place.
-func replaceFile(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -15,11 +15,12 @@ import (
 // statusReport is the answer of /api/v1/status. Its shape is a contract: fields may be added, none changes. Every field
 // is always there; a number or time that is unknown is null, never 0.
 type statusReport struct {
-	Instance string       `json:"instance"`
-	Zone     string       `json:"zone"`
-	Version  string       `json:"version"`
-	Time     time.Time    `json:"time"` // of the snapshot: all else is as of then
-	Links    []linkReport `json:"links"`
+	Instance string        `json:"instance"`
+	Zone     string        `json:"zone"`
+	Version  string        `json:"version"`
+	Time     time.Time     `json:"time"`   // of the snapshot: all else is as of then
+	Config   *configReport `json:"config"` // null where there is no file to reload
+	Links    []linkReport  `json:"links"`
 
 	Heartbeats        []heartbeatReport        `json:"heartbeats"`         // by origin; empty where none are read
 	HeartbeatClusters []heartbeatClusterReport `json:"heartbeat_clusters"` // where they are written and read
@@ -32,13 +33,14 @@ type statusReport struct {
 const statusPath = "/api/v1/status"
 
 type linkReport struct {
-	Name      string       `json:"name"`
-	From      string       `json:"from"`
-	To        string       `json:"to"`
-	State     mirror.State `json:"state"`
-	Guarantee string       `json:"guarantee"`
-	Problem   string       `json:"problem"`        // why topics are not known or not all started, or positions not saved
-	Pool      *poolSummary `json:"pool,omitempty"` // absent where this process has all topics
+	Name        string       `json:"name"`
+	From        string       `json:"from"`
+	To          string       `json:"to"`
+	State       mirror.State `json:"state"`
+	Guarantee   string       `json:"guarantee"`
+	Problem     string       `json:"problem"`        // why topics are not known or not all started, or positions not saved
+	Pool        *poolSummary `json:"pool,omitempty"` // absent where this process has all topics
+	PausedUntil *time.Time   `json:"paused_until"`   // as a whole; null when it is not
 	surroundings
 	Topics []topicReport `json:"topics"`
 }
@@ -51,7 +53,9 @@ type topicReport struct {
 	Term              *int64       `json:"term"`    // grows with every owner; null outside of a pool and while there is none
 	OwnedSince        *time.Time   `json:"owned_since"`
 	State             mirror.State `json:"state"`
+	PausedUntil       *time.Time   `json:"paused_until"` // by itself or with the link; null when it is not
 	LagRecords        *int64       `json:"lag_records"`
+	Speed             *float64     `json:"speed"`   // seconds of the source per second, over the last minute: 1 keeps pace, 0 stands still
 	Problem           string       `json:"problem"` // why partitions are missing
 	Warning           string       `json:"warning"` // what to know although records flow
 	ReplicatedThrough *time.Time   `json:"replicated_through"`
@@ -88,6 +92,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	if s.cfg.Watchers != nil {
 		report.Watchers, report.WatchersExpected = s.cfg.Watchers.stamps()
 	}
+	report.Config = newConfigReport(s.cfg.Reloader)
 	s.writeJSON(w, http.StatusOK, report)
 }
 
@@ -109,7 +114,7 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 		Watchers: map[string]time.Time{}, WatchersExpected: map[string]float64{}}
 	for _, link := range s.Links {
 		l := linkReport{Name: link.Name, From: link.From, To: link.To, State: link.State, Guarantee: guarantee(link),
-			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), surroundings: newSurroundings(link), Topics: []topicReport{}}
+			Problem: cmp.Or(link.Problem, link.SaveProblem), Pool: newPoolSummary(link.Pool), PausedUntil: link.PausedUntil, surroundings: newSurroundings(link), Topics: []topicReport{}}
 		for _, topic := range link.Topics {
 			l.Topics = append(l.Topics, newTopicReport(link, topic))
 		}
@@ -119,7 +124,7 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 }
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
-	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, LagRecords: topic.LagRecords, Problem: topic.Problem, Warning: topic.Warning,
+	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, PausedUntil: topic.PausedUntil, LagRecords: topic.LagRecords, Speed: topic.Speed, Problem: topic.Problem, Warning: topic.Warning,
 		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, outlookReport: newOutlookReport(&topic.Outlook), Partitions: []partitionReport{}}
 	if topic.Term > 0 {
 		t.Term = &topic.Term

@@ -23,11 +23,11 @@ func TestStatusGolden(t *testing.T) {
 }
 
 // contract is the shape the design promises, every key of every level, with what was added since: the problems, the pool.
-const contract = `{"instance":"","zone":"","version":"","time":"","links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"",
+const contract = `{"instance":"","zone":"","version":"","time":"","config":null,"links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"","paused_until":"",
  "pool":{"state":"","since":"","incarnation":"","leader":"","members":0,"owned":0,"unowned":0,"draining":false,"problems":[]},
  "probe":{"source":{"success":"","problem":""},"target":{"success":"","problem":""}},
  "disks":[{"broker":0,"dir":"","total_bytes":0,"usable_bytes":0,"full_at":""}],"retention":{"warn":0,"critical":0},
- "topics":[{"topic":"","owner":"","zone":"","standby":"","term":0,"owned_since":"","state":"","lag_records":0,"problem":"","warning":"","replicated_through":"","tombstone_deadline":"",
+ "topics":[{"topic":"","owner":"","zone":"","standby":"","term":0,"owned_since":"","state":"","paused_until":"","lag_records":0,"speed":0,"problem":"","warning":"","replicated_through":"","tombstone_deadline":"",
   "loss_deadline":"","loss_cause":"","deadlines":{"retention_time":"","retention_bytes":"","disk_full":"","target_retention":"","compaction":""},
   "source_retention_seconds":0,"source_retention_bytes":0,"target_retention_seconds":0,"oldest_record":"",
   "traffic":{"now_bytes_per_second":0,"hour_max_bytes_per_second":0,"p95_bytes_per_second":0},"outage_budget_seconds":0,"retention_used":0,
@@ -91,7 +91,7 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "empty.json", indented.String())
-	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{}}` {
+	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","config":null,"links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{}}` {
 		t.Errorf("without links: %s, %v", body, err)
 	}
 }

@@ -34,6 +34,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.AckDuration != nil {
 		all = append(all, cfg.AckDuration.histogram)
 	}
+	if cfg.Reloader != nil {
+		all = append(all, reloadMetrics(cfg.Reloader)...)
+	}
 	if cfg.Logged != nil {
 		all = append(all, cfg.Logged.metrics()...)
 	}

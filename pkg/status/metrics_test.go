@@ -168,6 +168,7 @@ func TestMetricsPage(t *testing.T) {
 	cfg := Config{
 		Series:           Series{Partitions: true},
 		Journal:          noJournal{},
+		Reloader:         &settings{},
 		Logged:           CountLines(slog.DiscardHandler),
 		HeartbeatLatency: NewHeartbeatLatency("home"),
 		Watchers:         NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute}),

@@ -41,6 +41,10 @@ type Config struct {
 	Pools map[string]Pool
 	// Journal keeps the events. Nil: there are none, and nothing can be changed.
 	Journal Journal
+	// Reloader reads the configuration anew. Nil: there is no file to read.
+	Reloader Reloader
+	// Pauser lets links and topics pause. Nil: they cannot.
+	Pauser Pauser
 	// Logged counts the lines of the process's log. Nil: they are not counted.
 	Logged *Lines
 	// HeartbeatLatency counts the heartbeats that this process reads. Nil: it reads none.
@@ -182,6 +186,9 @@ func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 // changes adds what can be changed.
 func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
 	mux.Handle("POST /api/v1/links/{link}/topics/{topic}/partitions/{partition}/skip", onlyJSON(s.skip))
+	mux.Handle("POST /api/v1/reload", onlyJSON(s.reload))
+	mux.Handle("POST /api/v1/links/{link}/pause", onlyJSON(s.pause))
+	mux.Handle("POST /api/v1/links/{link}/resume", onlyJSON(s.resume))
 	mux.Handle("POST /api/v1/links/{link}/pool/drain", onlyJSON(s.drain))
 	mux.Handle("POST /api/v1/links/{link}/pool/pin", onlyJSON(s.pin))
 	mux.Handle("POST /api/v1/links/{link}/pool/unpin", onlyJSON(s.unpin))
