@@ -146,7 +146,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
-	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
+	served := status.Config{Listen: cfg.Listen, Token: string(cfg.StatusToken), Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
 		Series: status.Series{MaxTopics: cfg.Metrics.MaxTopics, Partitions: cfg.Metrics.Granularity == config.GranularityPartition}}
 	for _, l := range cfg.Links {
 		own := holding{store, new(mirror.Alone)}

@@ -15,6 +15,8 @@ type Config struct {
 	Zone string `yaml:"zone"`
 	// Listen is the host:port of metrics, health, the status page and the API. Port 0 takes a free one.
 	Listen string `yaml:"listen"`
+	// StatusToken lets who sends it change things through Listen. Empty: that takes the socket in StateDir.
+	StatusToken Secret `yaml:"status_token"`
 	// Memory is the budget for records on their way through this process. At least MinMemory.
 	Memory Bytes `yaml:"memory"`
 	// StateDir holds identities and events; it is made if missing. Empty in a file: systemd's StateDirectory,

@@ -51,6 +51,7 @@ type Event struct {
 	Surplus   *Range    `json:"surplus,omitempty"`    // offsets whose records the destination has and the source has not
 	ResumesAt *int64    `json:"resumes_at,omitempty"` // the source offset that a partition goes on at
 	UID       *uint32   `json:"uid,omitempty"`        // the operator, by the user id of the process that asked
+	Remote    string    `json:"remote,omitempty"`     // the same of one who came over the network with the token, by his address
 }
 
 // Range is offsets from From up to but without To.
