@@ -28,7 +28,7 @@ type Config struct {
 	Metrics Metrics `yaml:"metrics"`
 	// Clusters are the Kafka clusters by the name links use for them.
 	Clusters map[string]Cluster `yaml:"clusters"`
-	// Links are the copies to keep running. At least one.
+	// Links are the copies to keep running. At least one, unless heartbeats are read.
 	Links []Link `yaml:"links"`
 	// Watchers are those who must be heard of, each at least once in so long: prometheus, sensu, lb, deadman.
 	Watchers map[string]time.Duration `yaml:"watchers"`
@@ -36,6 +36,8 @@ type Config struct {
 	Deadman Deadman `yaml:"deadman"`
 	// Discovery is nil where nothing but an operator keeps this host from new traffic.
 	Discovery *Discovery `yaml:"discovery"`
+	// Heartbeat is nil where none are written and none are read.
+	Heartbeat *Heartbeat `yaml:"heartbeat"`
 }
 
 // Log says what is logged and how.

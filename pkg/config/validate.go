@@ -69,6 +69,7 @@ func (c *Config) check(further []Check) []Problem {
 	}
 	k.links(c)
 	k.watch(c)
+	k.heartbeat(c)
 	for _, find := range further {
 		k.problems = append(k.problems, find(c)...)
 	}

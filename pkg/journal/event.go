@@ -31,8 +31,11 @@ const (
 	KindResumeDone      Kind = "resume_done"
 	KindResumeFailed    Kind = "resume_failed"
 	KindReloadRequested Kind = "reload_requested"
-	KindReloadDone      Kind = "reload_done"    // Text says what changed
-	KindReloadFailed    Kind = "reload_failed"  // Text says why nothing did
+	KindReloadDone      Kind = "reload_done"      // Text says what changed
+	KindReloadFailed    Kind = "reload_failed"    // Text says why nothing did
+	KindForgetRequested Kind = "forget_requested" // of an origin of heartbeats, which Text names
+	KindForgetDone      Kind = "forget_done"
+	KindForgetFailed    Kind = "forget_failed"
 	KindDropped         Kind = "events_dropped" // Text says how many: the journal could not be written for too long
 )
 
@@ -130,6 +133,7 @@ func (k Kind) lasting() bool {
 	switch k {
 	case KindSkipRequested, KindSkipDone, KindSkipFailed, KindDrainRequested, KindDrainDone, KindDrainFailed, KindPinRequested, KindPinDone, KindPinFailed,
 		KindPauseRequested, KindPauseDone, KindPauseFailed, KindResumeRequested, KindResumeDone, KindResumeFailed, KindReloadRequested, KindReloadDone, KindReloadFailed,
+		KindForgetRequested, KindForgetDone, KindForgetFailed,
 		Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
 		return true
 	}

@@ -53,6 +53,8 @@ type Config struct {
 	HeartbeatLatency *HeartbeatLatency
 	// AckDuration counts how long destinations take to answer. Nil: that is not counted.
 	AckDuration *AckDuration
+	// Heartbeats are those that this process reads. Nil: it reads none.
+	Heartbeats Heartbeats
 	// Series bounds the metrics.
 	Series Series
 	// Watchers remembers who watches this process. Nil: nothing does.
@@ -195,6 +197,7 @@ func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
 	mux.Handle("POST /api/v1/reload", onlyJSON(s.reload))
 	mux.Handle("POST /api/v1/links/{link}/pause", onlyJSON(s.pause))
 	mux.Handle("POST /api/v1/links/{link}/resume", onlyJSON(s.resume))
+	mux.Handle("POST /api/v1/heartbeats/{origin}/forget", onlyJSON(s.forget))
 	mux.Handle("POST /api/v1/links/{link}/pool/drain", onlyJSON(s.drain))
 	mux.Handle("POST /api/v1/links/{link}/pool/pin", onlyJSON(s.pin))
 	mux.Handle("POST /api/v1/links/{link}/pool/unpin", onlyJSON(s.unpin))
