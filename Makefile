@@ -57,7 +57,7 @@ verify-bench: build             ## mirror verify on 50 million records: rate and
 	VERIFY_BENCH=50000000 $(GO) test -count=1 -timeout 30m -run '^TestVerifyBench$$' -v ./e2e
 
 fuzz:                           ## every fuzz target for ten minutes, or FUZZTIME each
-	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics journal:FuzzJournal status:FuzzAdminRequest mirror/protocol:FuzzParsePosition ownership/peer:FuzzGreeting ownership/zookeeper:FuzzServerSays \
+	for t in batch:FuzzSplit batch:FuzzRecoder batch:FuzzUpgrade config:FuzzParse config:FuzzTopics heartbeat:FuzzRecord journal:FuzzJournal status:FuzzAdminRequest mirror/protocol:FuzzParsePosition ownership/peer:FuzzGreeting ownership/zookeeper:FuzzServerSays \
 		ownership/znode:FuzzDecode verify:FuzzCanonical verify:FuzzRecords verify:FuzzReport; do \
 		$(GO) test -run xxx -fuzz "$${t#*:}$$" -fuzztime $${FUZZTIME:-10m} "./pkg/$${t%:*}" || exit 1; done
 

@@ -41,6 +41,7 @@ type event struct {
 	Lost      *lostRange   `json:"lost"`
 	Surplus   *offsetRange `json:"surplus"`
 	UID       *uint32      `json:"uid"`
+	Remote    string       `json:"remote"`
 }
 
 func newEvents(path *string) *cobra.Command {
@@ -178,6 +179,9 @@ func (e event) line() string {
 	}
 	if e.UID != nil {
 		text += fmt.Sprintf("  by uid %d", *e.UID)
+	}
+	if e.Remote != "" {
+		text += "  by " + e.Remote
 	}
 	return clean(text)
 }

@@ -41,6 +41,7 @@ func newRoot() *cobra.Command {
   mirror events                      what happened
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror owners region-home          which member of a pool mirrors what
+  mirror heartbeat                   which mirrors are heard here, and which are silent
   mirror drain region-home           hand everything over to the other members
   mirror verify edge-region          prove that the destination has it all
   mirror parked list                 what could not be copied and was put aside`,
@@ -52,7 +53,7 @@ func newRoot() *cobra.Command {
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
 	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
-		newVerify(&path), newParked(&path), newVersion(), newCompletion())
+		newHeartbeat(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	root.AddCommand(newMan())
 	refuseUnknownHelp(root)
 	return root

@@ -16,6 +16,7 @@ type statusReport struct {
 	Zone     string       `json:"zone"`
 	Version  string       `json:"version"`
 	Links    []linkStatus `json:"links"`
+	heartbeatReport
 }
 
 type linkStatus struct {
@@ -105,6 +106,7 @@ func (r *statusReport) render(now time.Time, color bool) string {
 	for _, link := range r.Links {
 		out.WriteString(link.poolLines(now))
 	}
+	out.WriteString(r.heartbeatReport.lines(now))
 	said := map[string]bool{"": true}
 	for _, row := range rows {
 		if step := clean(row.worst.NextStep); !said[step] {

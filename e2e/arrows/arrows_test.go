@@ -24,7 +24,7 @@ const module = "tributary"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/mirror": {"pkg/app", "pkg/check", "pkg/config"},
-		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
+		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
 			"pkg/park", "pkg/pause", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
@@ -44,6 +44,7 @@ func arrows() map[string][]string {
 		"pkg/consume":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/produce":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/journal":                   {"pkg/mirror"},
+		"pkg/heartbeat":                 {"pkg/batch", "pkg/kafka", "pkg/lag", "pkg/mirror"},
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool"},
 		"pkg/status":                    {"pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},

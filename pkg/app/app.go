@@ -21,6 +21,7 @@ import (
 	"tributary/pkg/config"
 	"tributary/pkg/consume"
 	"tributary/pkg/deadman"
+	"tributary/pkg/heartbeat"
 	"tributary/pkg/journal"
 	"tributary/pkg/kafka"
 	"tributary/pkg/lag"
@@ -46,6 +47,7 @@ type process struct {
 	links    []*mirror.Link
 	byName   map[string]*mirror.Link
 	members  map[string]*member // by link; those that are shared
+	heart    *heartbeat.Heart   // nil where no heartbeats are written or read
 	observer *lag.Observer
 	server   *status.Server
 	notifier *systemd.Notifier
@@ -146,7 +148,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
-	served := status.Config{Listen: cfg.Listen, Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
+	served := status.Config{Listen: cfg.Listen, Token: string(cfg.StatusToken), Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
 		Series: status.Series{MaxTopics: cfg.Metrics.MaxTopics, Partitions: cfg.Metrics.Granularity == config.GranularityPartition}}
 	for _, l := range cfg.Links {
 		own := holding{store, new(mirror.Alone)}
@@ -166,6 +168,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 		observed.Links = append(observed.Links, link.Status)
 		served.Links[l.Name] = link
 	}
+	p.beat(cfg, &observed, &served)
 	var err error
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
@@ -228,6 +231,9 @@ func (p *process) run(ctx context.Context) error {
 	for _, s := range p.sinks {
 		carriers.Go(func() error { return s.Run(carried) })
 	}
+	if p.heart != nil {
+		carriers.Go(func() error { return p.heart.Run(carried) })
+	}
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
 	if p.deadman != nil {
@@ -253,6 +259,9 @@ func (p *process) run(ctx context.Context) error {
 	var links errgroup.Group
 	for _, l := range p.links {
 		links.Go(func() error { return l.Run(working) })
+	}
+	if len(p.links) == 0 { // it reads heartbeats alone
+		<-working.Done()
 	}
 	err := links.Wait()
 	leave()

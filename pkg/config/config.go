@@ -15,6 +15,8 @@ type Config struct {
 	Zone string `yaml:"zone"`
 	// Listen is the host:port of metrics, health, the status page and the API. Port 0 takes a free one.
 	Listen string `yaml:"listen"`
+	// StatusToken lets who sends it change things through Listen. Empty: that takes the socket in StateDir.
+	StatusToken Secret `yaml:"status_token"`
 	// Memory is the budget for records on their way through this process. At least MinMemory.
 	Memory Bytes `yaml:"memory"`
 	// StateDir holds identities and events; it is made if missing. Empty in a file: systemd's StateDirectory,
@@ -26,7 +28,7 @@ type Config struct {
 	Metrics Metrics `yaml:"metrics"`
 	// Clusters are the Kafka clusters by the name links use for them.
 	Clusters map[string]Cluster `yaml:"clusters"`
-	// Links are the copies to keep running. At least one.
+	// Links are the copies to keep running. At least one, unless heartbeats are read.
 	Links []Link `yaml:"links"`
 	// Watchers are those who must be heard of, each at least once in so long: prometheus, sensu, lb, deadman.
 	Watchers map[string]time.Duration `yaml:"watchers"`
@@ -34,6 +36,8 @@ type Config struct {
 	Deadman Deadman `yaml:"deadman"`
 	// Discovery is nil where nothing but an operator keeps this host from new traffic.
 	Discovery *Discovery `yaml:"discovery"`
+	// Heartbeat is nil where none are written and none are read.
+	Heartbeat *Heartbeat `yaml:"heartbeat"`
 }
 
 // Log says what is logged and how.

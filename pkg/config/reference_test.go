@@ -118,13 +118,16 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	if want := DefaultLink(); !reflect.DeepEqual(link, want) {
 		t.Errorf("link = %+v\nwant   %+v", link, want)
 	}
+	if got.Heartbeat.Produce, got.Heartbeat.Read = nil, nil; !reflect.DeepEqual(*got.Heartbeat, DefaultHeartbeat()) {
+		t.Errorf("heartbeat = %+v, want %+v", *got.Heartbeat, DefaultHeartbeat())
+	}
 	if got.Discovery.Cluster != "source" {
 		t.Errorf("discovery.cluster = %q, want where the first link comes from", got.Discovery.Cluster)
 	}
 	if got.Discovery.Cluster, got.Discovery.Peers = "", nil; !reflect.DeepEqual(*got.Discovery, DefaultDiscovery()) {
 		t.Errorf("discovery = %+v, want %+v", *got.Discovery, DefaultDiscovery())
 	}
-	got.Instance, got.StateDir, got.Clusters, got.Links, got.Watchers, got.Discovery = "", "", nil, nil, nil, nil
+	got.Instance, got.StateDir, got.Clusters, got.Links, got.Heartbeat, got.Watchers, got.Discovery = "", "", nil, nil, nil, nil, nil
 	if want := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -156,7 +159,7 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 	}
 	want := []string{"", "log", "metrics", "clusters.source", "clusters.destination", "clusters.destination.tls", "clusters.destination.sasl",
 		"links[0]", "links[0].topics", "links[0].retention", "links[0].ownership", "links[0].ownership.zookeeper",
-		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls", "deadman", "discovery"}
+		"links[0].ownership.zookeeper.auth", "links[0].ownership.zookeeper.tls", "links[0].ownership.zookeeper.peer_tls", "heartbeat", "deadman", "discovery"}
 	for _, path := range want {
 		if !planted[path] {
 			t.Errorf("no typo was planted in %q, only in %q", path, slices.Sorted(maps.Keys(planted)))
@@ -166,7 +169,7 @@ func TestEveryStructRejectsATypo(t *testing.T) {
 
 func TestExamplesAreValid(t *testing.T) {
 	env := testEnv()
-	vars := map[string]string{"REGION": "us-east", "ZONE": "us-east-1a", "PEER_ADDRESS": "10.0.1.7:9465", "REGION_BROKER": "region-1:9093",
+	vars := map[string]string{"REGION": "us-east", "ZONE": "us-east-1a", "PEER_ADDRESS": "10.0.1.7:9465", "HEARTBEAT_PEER": "10.0.1.7:9466", "REGION_BROKER": "region-1:9093",
 		"CREDENTIALS_DIRECTORY": "/creds", "STATE_DIRECTORY": "/var/lib/mirror:/other"}
 	env.Lookup = func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
 	env.ReadFile = func(path string) ([]byte, error) {

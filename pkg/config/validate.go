@@ -16,6 +16,9 @@ const maxName = 100
 // maxStateDir is the longest path of the state directory: the address of the socket in it has little room.
 const maxStateDir = 90
 
+// minToken is the least length of the token: 16 random letters are beyond guessing.
+const minToken = 16
+
 // maxTopicSeries is the most topics with series of their own: 40 series each are 4 million.
 const maxTopicSeries = 100_000
 
@@ -44,6 +47,9 @@ func (c *Config) check(further []Check) []Problem {
 		k.name("zone", c.Zone)
 	}
 	k.address("listen", c.Listen, 0)
+	if n := len(c.StatusToken); n > 0 && n < minToken {
+		k.add("status_token", "has %d bytes; use at least %d that nobody can guess, such as of: openssl rand -hex 24", n, minToken)
+	}
 	if c.Memory < MinMemory {
 		k.add("memory", "%s is too little to copy with; use at least %s", c.Memory, MinMemory)
 	}
@@ -63,6 +69,7 @@ func (c *Config) check(further []Check) []Problem {
 	}
 	k.links(c)
 	k.watch(c)
+	k.heartbeat(c)
 	for _, find := range further {
 		k.problems = append(k.problems, find(c)...)
 	}

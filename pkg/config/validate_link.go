@@ -21,7 +21,7 @@ const (
 
 // links checks every link by itself, and when all are sound, what they do together.
 func (k *checker) links(c *Config) {
-	if len(c.Links) == 0 {
+	if len(c.Links) == 0 && !c.reads() {
 		k.add("links", "names no link; there is nothing to mirror")
 	}
 	before := len(k.problems)

@@ -31,8 +31,11 @@ const (
 	KindResumeDone      Kind = "resume_done"
 	KindResumeFailed    Kind = "resume_failed"
 	KindReloadRequested Kind = "reload_requested"
-	KindReloadDone      Kind = "reload_done"    // Text says what changed
-	KindReloadFailed    Kind = "reload_failed"  // Text says why nothing did
+	KindReloadDone      Kind = "reload_done"      // Text says what changed
+	KindReloadFailed    Kind = "reload_failed"    // Text says why nothing did
+	KindForgetRequested Kind = "forget_requested" // of an origin of heartbeats, which Text names
+	KindForgetDone      Kind = "forget_done"
+	KindForgetFailed    Kind = "forget_failed"
 	KindDropped         Kind = "events_dropped" // Text says how many: the journal could not be written for too long
 )
 
@@ -51,6 +54,7 @@ type Event struct {
 	Surplus   *Range    `json:"surplus,omitempty"`    // offsets whose records the destination has and the source has not
 	ResumesAt *int64    `json:"resumes_at,omitempty"` // the source offset that a partition goes on at
 	UID       *uint32   `json:"uid,omitempty"`        // the operator, by the user id of the process that asked
+	Remote    string    `json:"remote,omitempty"`     // the same of one who came over the network with the token, by his address
 }
 
 // Range is offsets from From up to but without To.
@@ -129,6 +133,7 @@ func (k Kind) lasting() bool {
 	switch k {
 	case KindSkipRequested, KindSkipDone, KindSkipFailed, KindDrainRequested, KindDrainDone, KindDrainFailed, KindPinRequested, KindPinDone, KindPinFailed,
 		KindPauseRequested, KindPauseDone, KindPauseFailed, KindResumeRequested, KindResumeDone, KindResumeFailed, KindReloadRequested, KindReloadDone, KindReloadFailed,
+		KindForgetRequested, KindForgetDone, KindForgetFailed,
 		Kind(mirror.EventHalted), Kind(mirror.EventSkipped), Kind(mirror.EventParked):
 		return true
 	}

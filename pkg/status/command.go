@@ -88,6 +88,7 @@ func (s *Server) carry(ctx context.Context, asked journal.Event, done, failed jo
 	if uid, ok := ctx.Value(peerKey{}).(uint32); ok {
 		asked.UID = &uid
 	}
+	asked.Remote, _ = ctx.Value(remoteKey{}).(string) // else by the socket
 	if err := s.note(ctx, asked); err != nil {
 		return asked, http.StatusServiceUnavailable, fmt.Errorf("nothing was done, as it could not be written down before: %w; see to the disk of the state_dir", err)
 	}

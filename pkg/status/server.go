@@ -30,11 +30,13 @@ const (
 // Config is where and what to serve.
 type Config struct {
 	// Listen is the host:port to listen on; port 0 takes a free one. On a loopback address only requests that name a
-	// loopback host are answered. Nothing can be changed through it.
+	// loopback host are answered. Without a Token nothing can be changed through it.
 	Listen string
 	// Socket is the path of a Unix socket on which the same is served, and on top of it what operators may change. Its
 	// directory must be this process's alone. Empty: none.
 	Socket string
+	// Token lets who sends it change things through Listen too. Empty: nobody can.
+	Token string
 	// Links are those of the process, by name.
 	Links map[string]Link
 	// Pools are those of the links that are shared with other processes, by name of the link.
@@ -51,6 +53,8 @@ type Config struct {
 	HeartbeatLatency *HeartbeatLatency
 	// AckDuration counts how long destinations take to answer. Nil: that is not counted.
 	AckDuration *AckDuration
+	// Heartbeats are those that this process reads. Nil: it reads none.
+	Heartbeats Heartbeats
 	// Series bounds the metrics.
 	Series Series
 	// Watchers remembers who watches this process. Nil: nothing does.
@@ -99,7 +103,11 @@ func New(cfg Config, snapshots func() *lag.Snapshot, reg *prometheus.Registry, l
 	if err != nil {
 		return nil, fmt.Errorf("serve status on %s: %w; free the address or change listen", cfg.Listen, err)
 	}
-	viewing := bounded(s.views(reg))
+	views := s.views(reg)
+	if cfg.Token != "" {
+		views.Handle("POST /api/v1/", s.authorized(s.changes(http.NewServeMux())))
+	}
+	viewing := bounded(views)
 	if isLoopback(listener.Addr()) {
 		viewing = onlyLocalHosts(viewing)
 	}
@@ -189,6 +197,7 @@ func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
 	mux.Handle("POST /api/v1/reload", onlyJSON(s.reload))
 	mux.Handle("POST /api/v1/links/{link}/pause", onlyJSON(s.pause))
 	mux.Handle("POST /api/v1/links/{link}/resume", onlyJSON(s.resume))
+	mux.Handle("POST /api/v1/heartbeats/{origin}/forget", onlyJSON(s.forget))
 	mux.Handle("POST /api/v1/links/{link}/pool/drain", onlyJSON(s.drain))
 	mux.Handle("POST /api/v1/links/{link}/pool/pin", onlyJSON(s.pin))
 	mux.Handle("POST /api/v1/links/{link}/pool/unpin", onlyJSON(s.unpin))

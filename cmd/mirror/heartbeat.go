@@ -1,0 +1,300 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// forgetTimeout is more than the mirror itself takes, so that it is the mirror that says how it ended.
+const forgetTimeout = 30 * time.Second
+
+// heartbeatStatus is one origin of heartbeats in the answer of /api/v1/status. A nil number is unknown.
+type heartbeatStatus struct {
+	Origin         string            `json:"origin"`
+	State          string            `json:"state"`
+	Why            string            `json:"why"`
+	Time           time.Time         `json:"time"`
+	Lost           int64             `json:"lost"`
+	LatencySeconds *float64          `json:"latency_seconds"`
+	Summary        *heartbeatSummary `json:"summary"`
+}
+
+type heartbeatSummary struct {
+	Version      string     `json:"version"`
+	State        string     `json:"state"`
+	LagSeconds   *float64   `json:"lag_seconds"`
+	LossDeadline *time.Time `json:"loss_deadline"`
+}
+
+// heartbeatCluster is how the writing or reading of heartbeats at one cluster goes.
+type heartbeatCluster struct {
+	Cluster string     `json:"cluster"`
+	Side    string     `json:"side"`
+	Success *time.Time `json:"success"`
+	Problem string     `json:"problem"`
+}
+
+// heartbeatReport is the part of the status that is about heartbeats.
+type heartbeatReport struct {
+	Heartbeats []heartbeatStatus  `json:"heartbeats"`
+	Clusters   []heartbeatCluster `json:"heartbeat_clusters"`
+}
+
+// silent is the state of an origin of which nothing is heard.
+const silent = "silent"
+
+// heartbeatStates are in the order of urgency, the worst first. One that is not known here counts as worst.
+var heartbeatStates = []string{silent, unknownState, "warn", "ok"}
+
+const unknownState = "unknown"
+
+func newHeartbeat(path *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "heartbeat",
+		Short: "Show the mirrors whose heartbeats arrive here, and those that are silent, worst first",
+		Long: `Show the mirrors whose heartbeats arrive at the clusters that this mirror reads (heartbeat.read), worst first. AGE is the
+time since the newest one was written, LAG and LOSS IN are what it said: LOSS IN goes on falling while the mirror is
+silent, as it is a time that comes nearer. A "?" stands for what is not known. The running mirror is asked; no cluster is.`,
+		Example: `  mirror heartbeat
+  mirror heartbeat -o json | jq '.heartbeats[] | select(.state == "silent") | .origin'
+  mirror heartbeat forget ad-0417`,
+		Args: cobra.NoArgs,
+	}
+	format := addOutput(cmd)
+	var o statusOptions
+	cmd.Flags().StringVar(&o.address, "address", "", "`host:port` of the mirror (default: listen of the configuration)")
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		o.config, o.named, o.format = *path, cmd.Flags().Changed("config"), *format
+		return showHeartbeats(cmd.Context(), cmd.OutOrStdout(), o)
+	})
+	cmd.AddCommand(newForget(path))
+	return cmd
+}
+
+func newForget(path *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "forget ORIGIN",
+		Short: "Expect no more heartbeats of a mirror that is gone for good",
+		Long: `Expect no more heartbeats of a mirror that is gone for good: it is not called silent any more, and what it lost is no
+longer counted. One that is heard again is back. Without this an origin is forgotten after seven days of silence. The
+running mirror is asked through the socket in its state directory; that it was done is kept in its journal (mirror events).`,
+		Example: `  mirror heartbeat forget ad-0417`,
+		Args:    cobra.ExactArgs(1),
+	}
+	format := addOutput(cmd)
+	var stateDir string
+	addStateDir(cmd, &stateDir)
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		if err != nil {
+			return err
+		}
+		return forget(cmd.Context(), cmd.OutOrStdout(), c, args[0], *format)
+	})
+	return cmd
+}
+
+func forget(ctx context.Context, out io.Writer, c *control, origin string, format output) error {
+	var done struct {
+		Origin string           `json:"origin"`
+		Was    *json.RawMessage `json:"was"`
+	}
+	if err := c.ask(ctx, http.MethodPost, "/api/v1/heartbeats/"+url.PathEscape(origin)+"/forget", struct{}{}, &done, forgetTimeout); err != nil {
+		return err
+	}
+	if format == outputJSON {
+		return printJSON(out, done)
+	}
+	_, err := fmt.Fprintf(out, "origin %s is forgotten, until it is heard again\n", clean(done.Origin))
+	return err
+}
+
+// showHeartbeats prints the origins. Where none are read that is an error, as there would be none at any time.
+func showHeartbeats(ctx context.Context, out io.Writer, o statusOptions) error {
+	address, err := statusAddress(o)
+	if err != nil {
+		return err
+	}
+	body, err := fetchStatus(ctx, address, o.config)
+	if err != nil {
+		return err
+	}
+	var report heartbeatReport
+	if err := json.Unmarshal(body, &report); err != nil {
+		return fmt.Errorf("read the status of %s: %w; is that a mirror of this version?", address, err)
+	}
+	if !report.reads() {
+		return fmt.Errorf("the mirror at %s reads no heartbeats; ask one that has heartbeat.read in its configuration, with --address", address)
+	}
+	if o.format == outputJSON {
+		return printHeartbeats(out, body)
+	}
+	_, err = io.WriteString(out, report.render(time.Now(), useColor(out)))
+	return err
+}
+
+func (r heartbeatReport) reads() bool {
+	return slices.ContainsFunc(r.Clusters, func(c heartbeatCluster) bool { return c.Side == "read" })
+}
+
+// printHeartbeats writes what the mirror said of heartbeats, with fields that this version does not know as they are.
+func printHeartbeats(out io.Writer, body []byte) error {
+	var report struct {
+		Heartbeats json.RawMessage `json:"heartbeats"`
+		Clusters   json.RawMessage `json:"heartbeat_clusters"`
+	}
+	if err := json.Unmarshal(body, &report); err != nil {
+		return fmt.Errorf("read the mirror's status: %w", err)
+	}
+	return printJSON(out, report)
+}
+
+// render draws the table, worst first, and under it what keeps heartbeats from being written or read.
+func (r heartbeatReport) render(now time.Time, color bool) string {
+	r.sort()
+	cells := table{{"ORIGIN", "STATE", "AGE", "LOST", "LATENCY", "LAG", "LOSS IN", "VERSION", "WHY"}}
+	for _, h := range r.Heartbeats {
+		cells = append(cells, h.cells(now))
+	}
+	var out strings.Builder
+	if len(r.Heartbeats) > 0 {
+		line := -1
+		for text := range cells.lines() {
+			if line >= 0 && color {
+				text = r.Heartbeats[line].paint(text)
+			}
+			out.WriteString(text + "\n")
+			line++
+		}
+	}
+	out.WriteString(r.counts() + "\n")
+	for _, c := range r.Clusters {
+		if c.Problem != "" {
+			fmt.Fprintf(&out, "%s at %s: %s\n", clean(c.Side), clean(c.Cluster), clean(c.Problem))
+		}
+	}
+	return out.String()
+}
+
+// counts says in one line how many origins are how.
+func (r heartbeatReport) counts() string {
+	if len(r.Heartbeats) == 0 {
+		return "heartbeats: none was heard yet"
+	}
+	count := map[string]int{}
+	for _, h := range r.Heartbeats {
+		count[h.State]++
+	}
+	var parts []string
+	for _, state := range slices.Backward(heartbeatStates) {
+		if n := count[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, shout(state)))
+		}
+	}
+	return fmt.Sprintf("heartbeats of %d origins: %s", len(r.Heartbeats), strings.Join(parts, ", "))
+}
+
+// shout is the word for a state: what is silent must not be overlooked.
+func shout(state string) string {
+	if state == silent {
+		return strings.ToUpper(state)
+	}
+	return clean(state)
+}
+
+// sort puts the worst first: by state, by how soon it loses something, by age.
+func (r heartbeatReport) sort() {
+	never := time.Unix(1<<40, 0)
+	slices.SortStableFunc(r.Heartbeats, func(a, b heartbeatStatus) int {
+		return cmp.Or(cmp.Compare(slices.Index(heartbeatStates, a.State), slices.Index(heartbeatStates, b.State)),
+			a.deadline(never).Compare(b.deadline(never)), a.Time.Compare(b.Time), cmp.Compare(a.Origin, b.Origin))
+	})
+}
+
+// deadline is when the origin may lose something, as it said last.
+func (h heartbeatStatus) deadline(never time.Time) time.Time {
+	if h.Summary == nil || h.Summary.LossDeadline == nil {
+		return never
+	}
+	return *h.Summary.LossDeadline
+}
+
+func (h heartbeatStatus) cells(now time.Time) []string {
+	latency, lag, loss, version := unknown, unknown, unknown, unknown
+	if h.LatencySeconds != nil {
+		latency = strconv.FormatFloat(*h.LatencySeconds, 'f', 2, 64) + "s"
+	}
+	if s := h.Summary; s != nil {
+		version = known(s.Version)
+		if s.LagSeconds != nil {
+			lag = short(time.Duration(*s.LagSeconds * float64(time.Second)))
+		}
+		if s.LossDeadline != nil {
+			loss = untilLoss(*s.LossDeadline, now)
+		}
+	}
+	return []string{known(h.Origin), shout(h.State), short(max(0, now.Sub(h.Time))), strconv.FormatInt(h.Lost, 10), latency, lag, loss, version, clean(h.Why)}
+}
+
+// untilLoss is the time that is left.
+func untilLoss(deadline, now time.Time) string {
+	if !deadline.After(now) {
+		return "over"
+	}
+	return short(deadline.Sub(now))
+}
+
+// paint colours a line: red for silence, yellow for what is not well. The words say the same.
+func (h heartbeatStatus) paint(line string) string {
+	switch h.State {
+	case "ok":
+		return line
+	case silent:
+		return "\x1b[31m" + line + "\x1b[0m"
+	}
+	return "\x1b[33m" + line + "\x1b[0m"
+}
+
+// lines are what the status shows of heartbeats: how many origins are how, and the worst that are not well.
+func (r heartbeatReport) lines(now time.Time) string {
+	if len(r.Clusters) == 0 {
+		return ""
+	}
+	var out strings.Builder
+	if r.reads() {
+		out.WriteString(r.counts() + "\n")
+	}
+	r.sort()
+	const few = 5
+	for i, h := range r.Heartbeats {
+		if h.State == "ok" {
+			break
+		}
+		if i == few {
+			out.WriteString("  all: mirror heartbeat\n")
+			break
+		}
+		loss := "loss in " + untilLoss(h.deadline(now), now)
+		if h.Summary == nil || h.Summary.LossDeadline == nil {
+			loss = "loss in " + unknown
+		}
+		fmt.Fprintf(&out, "  %s %s: written %s ago, %s: %s\n", known(h.Origin), shout(h.State), short(max(0, now.Sub(h.Time))), loss, clean(h.Why))
+	}
+	for _, c := range r.Clusters {
+		if c.Problem != "" {
+			fmt.Fprintf(&out, "heartbeats, %s at %s: %s\n", clean(c.Side), clean(c.Cluster), clean(c.Problem))
+		}
+	}
+	return out.String()
+}
