@@ -53,6 +53,7 @@ const (
 	codeCoordinatorNotAvailable = 15
 	codeNotCoordinator          = 16
 	codeGroupAuthorization      = 30
+	codeClusterAuthorization    = 31
 	codeUnsupportedVersion      = 35
 	codeTopicAlreadyExists      = 36
 	codeInvalidPartitions       = 37

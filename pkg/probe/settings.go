@@ -1,0 +1,86 @@
+package probe
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Settings are those of a topic that say what it deletes. They are comparable.
+type Settings struct {
+	Deletes, Compacts bool          // cleanup.policy
+	Retention         time.Duration // retention.ms; below 0: nothing is deleted by age
+	RetentionBytes    int64         // retention.bytes, of each partition; below 0: nothing is deleted by size
+	SegmentBytes      int64
+	SegmentAge        time.Duration // segment.ms
+	CompactionLag     time.Duration // min.compaction.lag.ms
+	DeleteRetention   time.Duration // delete.retention.ms
+	AppendTime        bool          // message.timestamp.type is LogAppendTime
+}
+
+// Names of the settings that are read.
+const (
+	keyPolicy          = "cleanup.policy"
+	keyRetention       = "retention.ms"
+	keyRetentionBytes  = "retention.bytes"
+	keySegmentBytes    = "segment.bytes"
+	keySegmentAge      = "segment.ms"
+	keyCompactionLag   = "min.compaction.lag.ms"
+	keyDeleteRetention = "delete.retention.ms"
+	keyTimestamp       = "message.timestamp.type"
+)
+
+func settingNames() []string {
+	return []string{keyPolicy, keyRetention, keyRetentionBytes, keySegmentBytes, keySegmentAge, keyCompactionLag, keyDeleteRetention, keyTimestamp}
+}
+
+// newSettings reads the effective settings of a topic. One that is missing or no number is that of a broker which does not
+// have it: nothing is concluded from it.
+func newSettings(values map[string]string) Settings {
+	policy := strings.Split(values[keyPolicy], ",")
+	s := Settings{Retention: millis(values[keyRetention]), RetentionBytes: whole(values[keyRetentionBytes]), SegmentBytes: whole(values[keySegmentBytes]),
+		SegmentAge: millis(values[keySegmentAge]), CompactionLag: millis(values[keyCompactionLag]), DeleteRetention: millis(values[keyDeleteRetention]),
+		AppendTime: values[keyTimestamp] == "LogAppendTime"}
+	for _, p := range policy {
+		switch strings.TrimSpace(p) {
+		case "delete":
+			s.Deletes = true
+		case "compact":
+			s.Compacts = true
+		}
+	}
+	return s
+}
+
+func whole(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// millis is a number of milliseconds as a duration; what is longer than a duration can be is without end.
+func millis(text string) time.Duration {
+	n := whole(text)
+	if n < 0 || n > int64(1<<63-1)/int64(time.Millisecond) {
+		return -1
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+// ByAge is after how long the topic deletes records. ok is false when it never does by age.
+func (s *Settings) ByAge() (age time.Duration, ok bool) {
+	if s == nil || !s.Deletes || s.Retention < 0 {
+		return 0, false
+	}
+	return s.Retention, true
+}
+
+// BySize is beyond how many bytes each partition deletes its oldest records. ok is false when it never does by size.
+func (s *Settings) BySize() (bytes int64, ok bool) {
+	if s == nil || !s.Deletes || s.RetentionBytes < 0 {
+		return 0, false
+	}
+	return s.RetentionBytes, true
+}
