@@ -19,6 +19,10 @@ const (
 	waited
 	recovered
 	warned
+	strained   // the headroom is below the first threshold
+	imperilled // below the second
+	relieved   // above both
+	resettled  // the settings of a topic are other ones
 )
 
 // change is an event of a partition, of all partitions of a topic, or of all topics of a link.
@@ -176,6 +180,14 @@ func (c change) note(now time.Time, link string) (e mirror.Event, ok bool) {
 		e.Kind, e.Text = EventWaiting, fmt.Sprintf("for %v: %s", c.lasted.Round(time.Second), c.why)
 	case recovered:
 		e.Kind, e.Text = EventRecovered, fmt.Sprintf("after %v", c.lasted.Round(time.Second))
+	case strained:
+		e.Kind, e.Text = EventHeadroomLow, c.why
+	case imperilled:
+		e.Kind, e.Text = EventHeadroomCritical, c.why
+	case relieved:
+		e.Kind, e.Text = EventHeadroomRecovered, c.why
+	case resettled:
+		e.Kind, e.Text = EventSettingsChanged, c.why
 	default:
 		return e, false
 	}
@@ -213,6 +225,14 @@ func report(log *slog.Logger, changes []change) {
 			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second).String(), "err", c.why)
 		case warned:
 			log.Warn("mirroring is late", "err", c.why)
+		case strained:
+			log.Warn("headroom is low", "err", c.why)
+		case imperilled:
+			log.Warn("headroom is critical", "err", c.why)
+		case relieved:
+			log.Info("headroom recovered")
+		case resettled:
+			log.Info("topic settings changed", "what", c.why)
 		case recovered:
 			log.Info("mirroring recovered", "after", c.lasted.Round(time.Second).String())
 		}

@@ -15,6 +15,13 @@ type linkHistory struct {
 	topics  map[string]*topicHistory
 	episode episode // of the link's own problem
 	pool    poolHistory
+	outside outside // set before each look
+}
+
+// outside is what a look takes in beside the link's own status.
+type outside struct {
+	answers   answers
+	retention Retention
 }
 
 type topicHistory struct {
@@ -24,24 +31,29 @@ type topicHistory struct {
 	warned     bool    // the topic had a warning at the last look
 	pace       pace
 	over       bool // its deadline was over then
+	headroom   headroom
 }
 
 type partitionHistory struct {
 	watermark watermark
 	episode   episode
+	delays    delays
+	bounds    map[Cause]bound // what was certain last
 }
 
 // observe takes one look at a link, with a view of its pool if there is one, and returns what it shows and what changed.
 func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, v *pool.View) (Link, []change) {
-	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Flow: s.Flow}
+	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Retention: h.outside.retention, Flow: s.Flow}
 	if !s.PausedUntil.IsZero() {
 		link.PausedUntil = new(s.PausedUntil.UTC())
 	}
+	h.outside.answers.of(&link)
 	if !s.LastSave.IsZero() {
 		link.LastSave = &s.LastSave
 	}
 	link.Running = link.LastSave != nil || s.Problem != "" || s.SaveProblem != "" || len(s.Topics) > 0
 	var changes [][]change
+	var outlooks []change
 	topics := make(map[string]*topicHistory, len(s.Topics))
 	seats := newSeats(v)
 	for _, ts := range s.Topics {
@@ -54,13 +66,14 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 			th = &topicHistory{}
 		}
 		topics[ts.Topic] = th
-		topic, found := th.observe(now, ts)
+		topic, found := th.observe(now, ts, h.outside)
 		if v == nil {
 			topic.Owner = owner
 		} else if seat, ok := seats[ts.Topic]; ok {
 			seat.of(&topic)
 			delete(seats, ts.Topic)
 		}
+		outlooks = append(outlooks, th.foresee(now, &topic, ts, h.outside)...)
 		link.Topics = append(link.Topics, topic)
 		changes = append(changes, found)
 	}
@@ -70,14 +83,15 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 		link.State = Worse(link.State, t.State)
 	}
 	link.State = orStarting(withProblem(link.State, link.Problem))
-	return link, append(h.episode.own(now, "", link.Problem), merge(changes)...)
+	return link, slices.Concat(h.episode.own(now, "", link.Problem), merge(changes), crowd(outlooks))
 }
 
-func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []change) {
+func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus, out outside) (Topic, []change) {
 	topic := Topic{Topic: s.Topic, Dest: s.Dest, Problem: s.Problem, Counters: s.Former, Lost: s.Lost, Skipped: s.Skipped}
 	partitions := make(map[int32]*partitionHistory, len(s.Partitions))
 	var changes []change
 	var deletions tombstones
+	ahead := newForesight(now, out.answers, s)
 	for _, ps := range s.Partitions {
 		ph := h.partitions[ps.Source.Partition]
 		if ph == nil {
@@ -85,8 +99,14 @@ func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []ch
 		}
 		partitions[ps.Source.Partition] = ph
 		ph.watermark.observe(now, ps)
-		topic.add(newPartition(ps, ph.watermark.time()), ps)
-		deletions.add(ps, ph.watermark.time())
+		through := ph.watermark.time()
+		ph.delays.observe(now, ps, through)
+		shown := ps
+		shown.SourceEnd = ahead.sourceEnd(ps)
+		p := newPartition(shown, through)
+		ahead.partition(&p, ph, ps)
+		topic.add(p, ps)
+		deletions.add(ps, through)
 		changes = append(changes, ph.episode.see(now, s.Topic, ps)...)
 	}
 	h.partitions = partitions
@@ -97,6 +117,7 @@ func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus) (Topic, []ch
 	if !s.PausedUntil.IsZero() {
 		topic.PausedUntil = new(s.PausedUntil.UTC())
 	}
+	topic.Outlook = ahead.result(len(s.Partitions))
 	deletions.of(&topic, s.Policy, now)
 	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.Partition) - int(b.Partition) })
 	changes = together(changes, len(s.Partitions))

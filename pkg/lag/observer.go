@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,13 @@ type Config struct {
 	// are none.
 	Heartbeats func(now time.Time) ([]Heartbeat, []HeartbeatCluster)
 
+	// Probes are asked likewise: probe.Prober.Answer, by name of the link. Of a link that is not there, no deadlines are known
+	// but that of tombstones.
+	Probes map[string]Probes
+
+	// Retention are the first thresholds of the headroom, by name of the link; see SetRetention.
+	Retention map[string]Retention
+
 	BudgetTotal int64        // bytes for records on their way
 	BudgetUsed  func() int64 // bytes of it taken; nil: unknown
 }
@@ -45,12 +53,14 @@ type Observer struct {
 
 	links []*linkHistory // owned by Run; index as in cfg.Links
 
-	latest atomic.Pointer[Snapshot]
+	retention atomic.Pointer[map[string]Retention]
+	latest    atomic.Pointer[Snapshot]
 }
 
 // New returns an observer that is not running. It fails for a link that cannot be asked.
 func New(cfg Config, log *slog.Logger) (*Observer, error) {
 	o := &Observer{cfg: cfg, log: log}
+	o.SetRetention(cfg.Retention)
 	for i, status := range cfg.Links {
 		if status == nil {
 			return nil, fmt.Errorf("observe link %d of %d: it has no status to ask for", i+1, len(cfg.Links))
@@ -72,6 +82,13 @@ func (o *Observer) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// SetRetention gives the thresholds of the headroom from the next look on, by name of the link; one that is not there has
+// none. Safe for concurrent use.
+func (o *Observer) SetRetention(r map[string]Retention) {
+	copied := maps.Clone(r)
+	o.retention.Store(&copied)
 }
 
 // Snapshot returns the newest snapshot, nil before the first. It may be called at any time from any goroutine.
@@ -100,6 +117,7 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 		v := look()
 		view = &v
 	}
+	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)
 	report(o.log.With("link", link.Name), changes)
 	o.tell(now, link.Name, changes)

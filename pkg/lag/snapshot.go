@@ -88,7 +88,7 @@ type Partition struct {
 
 	Next              *int64 // end of the acknowledged prefix
 	Committed         *int64 // as saved in the group
-	SourceEnd         *int64
+	SourceEnd         *int64 // the last stable offset; where the copy path does not know it, the high watermark as probed
 	HeldBack          *int64 // offsets behind SourceEnd that wait for the end of a transaction
 	Lag               *int64 // offsets
 	ReplicatedThrough *time.Time

@@ -84,3 +84,48 @@ func (s *Settings) BySize() (bytes int64, ok bool) {
 	}
 	return s.RetentionBytes, true
 }
+
+// Since says what is different from what was, with the names that Kafka has for it.
+func (s Settings) Since(was Settings) string {
+	var words []string
+	for _, v := range []struct{ name, was, now string }{
+		{keyPolicy, was.policy(), s.policy()},
+		{keyRetention, inMillis(was.Retention), inMillis(s.Retention)},
+		{keyRetentionBytes, strconv.FormatInt(was.RetentionBytes, 10), strconv.FormatInt(s.RetentionBytes, 10)},
+		{keySegmentBytes, strconv.FormatInt(was.SegmentBytes, 10), strconv.FormatInt(s.SegmentBytes, 10)},
+		{keySegmentAge, inMillis(was.SegmentAge), inMillis(s.SegmentAge)},
+		{keyCompactionLag, inMillis(was.CompactionLag), inMillis(s.CompactionLag)},
+		{keyDeleteRetention, inMillis(was.DeleteRetention), inMillis(s.DeleteRetention)},
+		{keyTimestamp, was.timestamp(), s.timestamp()},
+	} {
+		if v.was != v.now {
+			words = append(words, v.name+" from "+v.was+" to "+v.now)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func (s Settings) policy() string {
+	var words []string
+	if s.Compacts {
+		words = append(words, "compact")
+	}
+	if s.Deletes {
+		words = append(words, "delete")
+	}
+	return strings.Join(words, ",")
+}
+
+func (s Settings) timestamp() string {
+	if s.AppendTime {
+		return "LogAppendTime"
+	}
+	return "CreateTime"
+}
+
+func inMillis(d time.Duration) string {
+	if d < 0 {
+		return "-1"
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}
