@@ -26,7 +26,7 @@ func arrows() map[string][]string {
 		"cmd/mirror": {"pkg/app", "pkg/check", "pkg/config"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
-			"pkg/park", "pkg/pause", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
+			"pkg/park", "pkg/pause", "pkg/probe", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
 		"pkg/check":                     {},
 		"pkg/config":                    {},

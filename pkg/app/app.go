@@ -48,6 +48,7 @@ type process struct {
 	byName   map[string]*mirror.Link
 	members  map[string]*member // by link; those that are shared
 	heart    *heartbeat.Heart   // nil where no heartbeats are written or read
+	asides   map[string]aside   // by cluster; of those that links name
 	observer *lag.Observer
 	server   *status.Server
 	notifier *systemd.Notifier
@@ -124,7 +125,7 @@ func newProcess(cfg *config.Config, version string, store mirror.Store, connect 
 	lines := status.CountLines(log.Handler())
 	log = slog.New(lines)
 	p := &process{log: log, lines: lines, acks: status.NewAckDuration(), journal: journal.New(cfg.StateDir, log), clusters: map[string]*kafka.Cluster{}, watchers: map[string]*catalog.Watcher{},
-		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}, byName: map[string]*mirror.Link{}}
+		sources: map[string]*consume.Source{}, sinks: map[string]*produce.Sink{}, members: map[string]*member{}, byName: map[string]*mirror.Link{}, asides: map[string]aside{}}
 	for _, o := range options {
 		o(p)
 	}
@@ -169,7 +170,10 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 		served.Links[l.Name] = link
 	}
 	p.beat(cfg, &observed, &served)
-	var err error
+	err := p.probe(cfg, &observed)
+	if err != nil {
+		return err
+	}
 	if p.observer, err = lag.New(observed, p.log); err != nil {
 		return err
 	}
@@ -234,6 +238,9 @@ func (p *process) run(ctx context.Context) error {
 	if p.heart != nil {
 		carriers.Go(func() error { return p.heart.Run(carried) })
 	}
+	for _, a := range p.asides {
+		carriers.Go(func() error { return a.prober.Run(carried) })
+	}
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
 	if p.deadman != nil {
@@ -277,6 +284,9 @@ func (p *process) close() error {
 	var errs []error
 	for _, c := range p.clusters {
 		errs = append(errs, c.Close())
+	}
+	for _, a := range p.asides {
+		errs = append(errs, a.cluster.Close())
 	}
 	return errors.Join(errs...)
 }

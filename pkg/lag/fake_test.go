@@ -80,3 +80,15 @@ func newObserver(t *testing.T, h *holder) (*Observer, *logged) {
 
 // second is a moment n seconds into a test.
 func second(n int) time.Time { return time.Unix(1_700_000_000+int64(n), 0) }
+
+// recorder takes note of events.
+type recorder struct{ events []string }
+
+func (r *recorder) Record(e mirror.Event) { r.events = append(r.events, string(e.Kind)+" "+e.Topic) }
+
+// take returns the events since it was called last.
+func (r *recorder) take() string {
+	all := strings.Join(r.events, ", ")
+	r.events = nil
+	return all
+}

@@ -90,7 +90,7 @@ func settingsOf(t *probe.Topic) *probe.Settings {
 // unknown now: a deadline that was told goes on counting.
 func (f *foresight) partition(p *Partition, h *partitionHistory, s mirror.PartitionStatus) {
 	known := f.source.Partition(p.Partition)
-	facts := facts{now: f.now, next: waitsAt(s), through: p.ReplicatedThrough, delay: h.delays.largest(), known: known,
+	facts := facts{now: f.now, next: s.Waits(), through: p.ReplicatedThrough, delay: h.delays.largest(), known: known,
 		source: settingsOf(f.source), target: settingsOf(f.target)}
 	if known != nil {
 		f.measure(known)
@@ -120,17 +120,6 @@ func (f *foresight) partition(p *Partition, h *partitionHistory, s mirror.Partit
 			f.outlook.Deadlines[cause] = at
 		}
 	}
-}
-
-// waitsAt is the first offset of the source that is not mirrored, -1 when it is not known.
-func waitsAt(s mirror.PartitionStatus) int64 {
-	switch {
-	case s.Resume != nil:
-		return *s.Resume
-	case s.Started:
-		return s.Next
-	}
-	return -1
 }
 
 func (f *foresight) use(b bound) {

@@ -61,7 +61,7 @@ func (h *headroom) judge(now time.Time, t *Topic, r Retention) []change {
 		h.level = was.judge(1-*t.Used, r)
 	}
 	if h.level != ample && t.LossDeadline != nil && t.Used != nil {
-		text := fmt.Sprintf("%s is left until %s may be lost, %.0f%% of the retention", words(t.LossDeadline.Sub(now)), "what is not mirrored", 100*(1-*t.Used))
+		text := fmt.Sprintf("%s is left until what is not mirrored may be lost, %.0f%% of the retention", words(t.LossDeadline.Sub(now)), 100*(1-*t.Used))
 		if t.LossDeadline.Before(now) {
 			text = "what is not mirrored may be lost at any time"
 		}

@@ -59,6 +59,17 @@ func (s PartitionStatus) Lag() int64 {
 	return max(0, s.SourceEnd-s.Next)
 }
 
+// Waits is the offset of the first record at the source that is not acknowledged by the destination; -1 when unknown.
+func (s PartitionStatus) Waits() int64 {
+	switch {
+	case s.Resume != nil: // Next is an offset of a log that is gone
+		return *s.Resume
+	case s.Started:
+		return s.Next
+	}
+	return -1
+}
+
 // Status returns the present moment.
 func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	p.mu.Lock()
@@ -159,6 +170,15 @@ type LinkStatus struct {
 	LastSave       time.Time // when the group was committed to, or found to need no commit, last
 	PausedUntil    time.Time // zero when it is not paused as a whole
 	Topics         []TopicStatus
+}
+
+// Topics returns the names of the source topics that the link knows, those that another process mirrors among them.
+func (l *Link) Topics() []string {
+	var names []string
+	for _, t := range l.all() {
+		names = append(names, t.name)
+	}
+	return names
 }
 
 // Status returns the present moment. It does no I/O.
