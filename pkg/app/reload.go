@@ -108,6 +108,7 @@ func (r *reloader) put(next *config.Config, level slog.Level, matches map[string
 		r.given.Level.Set(level)
 	}
 	r.process.heard.Expect(next.Watchers)
+	r.process.observer.SetRetention(thresholds(next))
 	for name, l := range r.process.byName {
 		l.SetMatch(matches[name])
 	}
