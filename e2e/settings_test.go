@@ -20,6 +20,14 @@ type settings struct {
 	Log      logSettings                `yaml:"log"`
 	Clusters map[string]clusterSettings `yaml:"clusters"`
 	Links    []linkSettings             `yaml:"links"`
+
+	Heartbeat *heartbeatSettings `yaml:"heartbeat,omitempty"`
+}
+
+type heartbeatSettings struct {
+	Produce  []string `yaml:"produce,omitempty"`
+	Read     []string `yaml:"read,omitempty"`
+	Interval string   `yaml:"interval,omitempty"`
 }
 
 type logSettings struct {

@@ -44,7 +44,7 @@ func arrows() map[string][]string {
 		"pkg/consume":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/produce":                   {"pkg/batch", "pkg/catalog", "pkg/kafka", "pkg/mirror", "pkg/mirror/protocol"},
 		"pkg/journal":                   {"pkg/mirror"},
-		"pkg/heartbeat":                 {"pkg/batch", "pkg/kafka", "pkg/lag", "pkg/mirror"},
+		"pkg/heartbeat":                 {"pkg/batch", "pkg/durable", "pkg/kafka", "pkg/lag", "pkg/mirror"},
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
 		"pkg/probe":                     {"pkg/kafka"},

@@ -148,7 +148,7 @@ func TestWhatWasHeardSurvives(t *testing.T) {
 	}
 	stop = start(t, h)
 	await(t, h, "other", func(lag.Heartbeat) bool { return true })
-	if got := await(t, h, "ad-19", func(b lag.Heartbeat) bool { return b.State == lag.HeartbeatSilent }); got.Sequence != 7 || got.Lost != 0 || !got.Summary.LossDeadline.Equal(deadline) || got.Summary.Version != "v9" {
+	if got := await(t, h, "ad-19", func(b lag.Heartbeat) bool { return b.State == lag.HeartbeatSilent }); got.Sequence != 7 || got.Lost != 0 || got.Missing != 2 || !got.Summary.LossDeadline.Equal(deadline) || got.Summary.Version != "v9" {
 		t.Errorf("got %+v, %+v", got, got.Summary)
 	}
 	stop()

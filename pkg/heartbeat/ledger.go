@@ -77,11 +77,11 @@ func merge(lists [][]lag.Heartbeat) []lag.Heartbeat {
 	byName := map[string]lag.Heartbeat{}
 	for _, h := range slices.Concat(lists...) {
 		was, known := byName[h.Origin]
-		lost := max(was.Lost, h.Lost)
+		lost, missing := max(was.Lost, h.Lost), max(was.Missing, h.Missing)
 		if known && was.Time.After(h.Time) {
 			h = was
 		}
-		h.Lost = lost
+		h.Lost, h.Missing = lost, missing
 		byName[h.Origin] = h
 	}
 	return slices.SortedFunc(maps.Values(byName), func(a, b lag.Heartbeat) int { return cmp.Compare(a.Origin, b.Origin) })

@@ -96,6 +96,11 @@ func (o *origin) patience() time.Duration { return max(silentIntervals*o.Interva
 // show returns what there is to see of the origin. deaf is why nothing can be heard here, "" when it can.
 func (o *origin) show(name string, now time.Time, deaf string) lag.Heartbeat {
 	h := lag.Heartbeat{Origin: name, State: lag.HeartbeatOK, Time: o.Time, Heard: o.Heard, Sequence: o.Sequence, Lost: o.Lost, Latency: o.latency, Interval: o.Interval, Summary: o.Summary}
+	for _, s := range o.Streams {
+		for _, hole := range s.Holes {
+			h.Missing += hole.To - hole.From
+		}
+	}
 	quiet, age := now.Sub(o.Heard), now.Sub(o.Time)
 	switch {
 	case quiet >= o.patience() && deaf != "":

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"tributary/pkg/durable"
 )
 
 // stateFormat is the version of the form on disk.
@@ -104,7 +106,7 @@ func (r *reader) save() error {
 	r.changed = err != nil
 	r.mu.Unlock()
 	if err == nil {
-		err = replaceFile(r.file, data)
+		err = durable.Replace(r.file, data)
 	}
 	if err != nil {
 		r.mu.Lock()
@@ -113,27 +115,4 @@ func (r *reader) save() error {
 		return fmt.Errorf("save heartbeats: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes data beside path, syncs it, and puts it in path's place.
-func replaceFile(path string, data []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -27,6 +27,7 @@ type Heartbeat struct {
 	Heard    time.Time      // when the newest was read here
 	Sequence int64          // of the newest, from 0 with each start of the origin
 	Lost     int64          // heartbeats that were acknowledged to the origin and did not come; never falls until it is forgotten
+	Missing  int64          // heartbeats that later ones overtook; they count as lost when they do not come within two minutes
 	Latency  *time.Duration // of the newest that was read when it arrived; nil before one was
 	Interval time.Duration  // from one to the next, as the origin says
 	Summary  *HeartbeatSummary

@@ -34,7 +34,7 @@ const contract = `{"instance":"","zone":"","version":"","time":"","config":null,
   "partitions":[{"partition":0,"state":"","reason":"","regime":"","next_offset":0,"committed_offset":0,"source_end_offset":0,"held_back":0,"loss_deadline":"",
    "lost":{"from":0,"to":0,"records":0,"since":"","until":""},"surplus":{"from":0,"to":0},"error":"","next_step":"",
    "choices":[{"command":"","effect":""}]}]}]}],
- "heartbeats":[{"origin":"","state":"","why":"","time":"","heard":"","sequence":0,"lost":0,"latency_seconds":0,"interval_seconds":0,
+ "heartbeats":[{"origin":"","state":"","why":"","time":"","heard":"","sequence":0,"lost":0,"missing":0,"latency_seconds":0,"interval_seconds":0,
   "summary":{"version":"","state":"","lag_seconds":0,"loss_deadline":"","disk_full_at":"","eligible":true,"not_ok":0}}],
  "heartbeat_clusters":[{"cluster":"","topic":"","side":"","success":"","current":true,"ignored":0,"problem":""}],"watchers":{},"watchers_expected":{}}`
 

@@ -18,6 +18,7 @@ type heartbeatReport struct {
 	Heard           time.Time          `json:"heard"`           // when it was read here
 	Sequence        int64              `json:"sequence"`        // from 0 with each start of the origin
 	Lost            int64              `json:"lost"`            // acknowledged to the origin, and never read here
+	Missing         int64              `json:"missing"`         // overtaken by later ones; lost unless they come within two minutes
 	LatencySeconds  *float64           `json:"latency_seconds"` // of the newest that was read as it came
 	IntervalSeconds float64            `json:"interval_seconds"`
 	Summary         *summaryReport     `json:"summary"` // what the origin said of itself with the newest
@@ -47,7 +48,7 @@ type heartbeatClusterReport struct {
 func newHeartbeatReports(s *lag.Snapshot) []heartbeatReport {
 	reports := []heartbeatReport{}
 	for _, h := range s.Heartbeats {
-		r := heartbeatReport{Origin: h.Origin, State: h.State, Why: h.Why, Time: h.Time, Heard: h.Heard, Sequence: h.Sequence, Lost: h.Lost,
+		r := heartbeatReport{Origin: h.Origin, State: h.State, Why: h.Why, Time: h.Time, Heard: h.Heard, Sequence: h.Sequence, Lost: h.Lost, Missing: h.Missing,
 			LatencySeconds: durationSeconds(h.Latency), IntervalSeconds: h.Interval.Seconds()}
 		if said := h.Summary; said != nil {
 			r.Summary = &summaryReport{Version: said.Version, State: said.State, LagSeconds: durationSeconds(said.Lag), LossDeadline: said.LossDeadline,
