@@ -10,11 +10,13 @@ import (
 
 // Sizes of the reading side.
 const (
-	maxQueuedBytes      = 8 << 20   // a partition with more than that un-acknowledged is left out of the next fetch
-	mergeBelowBytes     = 16 << 10  // uncompressed batches below it are merged while there is a backlog
-	mergeTargetBytes    = 256 << 10 // of a merged batch
-	recodeBytes         = 1 << 20   // of the memory that rewritten batches share, at least
-	maxDecompressed     = 128 << 20 // of one source batch; a bomb halts its partition
+	maxQueuedBytes      = 8 << 20     // a partition with more than that un-acknowledged is left out of the next fetch
+	maxLateBatches      = 256         // the same of one that is late: small batches are better merged than queued
+	mergeBelowBytes     = 16 << 10    // neighbours below it are merged; see mergeable
+	mergeTargetBytes    = 256 << 10   // of a merged batch, uncompressed
+	lateAfter           = time.Second // un-acknowledged for so long: the destination does not keep up with the number of batches
+	recodeBytes         = 1 << 20     // of the memory that rewritten batches share, at least
+	maxDecompressed     = 128 << 20   // of one source batch; a bomb halts its partition
 	shortSourceGrace    = 30 * time.Second
 	shortSourcePause    = 500 * time.Millisecond // between two looks at it
 	defaultMaxBatchSize = 1 << 20                // max.message.bytes where the destination does not tell
@@ -42,6 +44,8 @@ type Intake struct {
 
 	p       *Pipeline
 	gen     uint64
+	read    time.Time // when the partition's part of the response began
+	late    bool      // the window's head waited for long by then
 	aborted []Aborted
 	active  map[int64]bool // producers inside an aborted transaction
 	kept    batch.Batch    // a small batch held back for its neighbour, nil when none
@@ -76,11 +80,21 @@ func (p *Pipeline) FetchFrom() (offset int64, epoch int32, generation uint64, a 
 		a = Away
 	case p.unproved && !p.tenant.valid(): // what is read could not be sent, and would be read again and again
 		a = Away
-	case p.window.bytes > maxQueuedBytes:
+	case p.full(time.Now()):
 		a = Full
 	}
 	p.leftOut = a != Hungry
 	return p.next, p.nextEpoch, p.generation, a
+}
+
+// late says that the destination does not keep up: what was read a while ago is not acknowledged.
+func (p *Pipeline) late(now time.Time) bool {
+	return p.window.n > 0 && now.Sub(p.window.at(0).read) > lateAfter
+}
+
+// full says that enough is queued.
+func (p *Pipeline) full(now time.Time) bool {
+	return p.window.bytes > maxQueuedBytes || p.window.n > maxLateBatches && p.late(now)
 }
 
 // Begin starts p's part of a response to a fetch of the given generation, and says whether its batches are wanted.
@@ -101,7 +115,8 @@ func (in *Intake) Begin(p *Pipeline, generation uint64, f Fetched) bool {
 	if p.joined && p.window.n == 0 && f.Stable <= p.next {
 		p.destTrouble = "" // else an acknowledgement clears it: joining proves little
 	}
-	in.p, in.gen, in.aborted, p.feeding = p, generation, f.Aborted, true
+	in.p, in.gen, in.read, in.aborted, p.feeding = p, generation, now, f.Aborted, true
+	in.late = p.late(now)
 	clear(in.active)
 	return true
 }
@@ -163,7 +178,7 @@ func (in *Intake) admit(b batch.Batch, hold *Buffer, size int, codec batch.Codec
 	case p.skip > 0 && in.skip(b):
 	case class == batch.Recode, p.skip > 0, p.narrow.on, hold == nil:
 		in.rewrite(b, codec)
-	case mergeable(b, p.wanted().MaxBytes):
+	case in.mergeable(b):
 		in.keep(b, hold)
 	default:
 		if in.flush() {
@@ -237,7 +252,7 @@ func (in *Intake) passOver(b batch.Batch) {
 func (in *Intake) forward(b batch.Batch, hold *Buffer) {
 	p := in.p
 	s := Sealed{Bytes: b, Sequence: p.sequence, Records: b.Count(), from: b.BaseOffset(), end: b.NextOffset(), next: b.NextOffset(), sourceEpoch: b.LeaderEpoch(),
-		first: b.FirstTimestamp(), max: b.MaxTimestamp(), hold: hold}
+		first: b.FirstTimestamp(), max: b.MaxTimestamp(), read: in.read, hold: hold}
 	if err := b.Reseal(p.producer(), p.sequence); err != nil {
 		in.unreadable(b, err)
 		return

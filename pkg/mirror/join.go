@@ -44,7 +44,7 @@ func (p *Pipeline) Plan() (plan JoinPlan, ok bool) {
 func (p *Pipeline) Joined(plan JoinPlan, tail *protocol.Tail, epoch int32) {
 	p.mu.Lock()
 	p.join(plan, tail, epoch)
-	wake := p.makesRoom()
+	wake := p.makesRoom(time.Now())
 	p.unlock()
 	if wake {
 		p.link.source.Wake(p)

@@ -106,7 +106,7 @@ func count(bad []bool) int {
 func (p *Pipeline) Refuse(flight uint64, r Refusal, now time.Time) Verdict {
 	p.mu.Lock()
 	v := p.refuse(flight, r, now)
-	wake := p.makesRoom()
+	wake := p.makesRoom(now)
 	p.unlock()
 	if wake {
 		p.link.source.Wake(p)

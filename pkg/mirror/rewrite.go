@@ -7,10 +7,11 @@ import (
 	"tributary/pkg/batch"
 )
 
-// mergeable says whether b is small enough to be worth merging with its neighbours: uncompressed, so that it costs less
-// than forwarding.
-func mergeable(b batch.Batch, limit int) bool {
-	return b.Codec() == batch.None && len(b) < min(mergeBelowBytes, limit/2)
+// mergeable says whether b is small enough to be worth merging with its neighbours. Uncompressed that costs less than to
+// forward it. To unpack and pack again costs more, and is done where the destination is behind: it takes few batches at a time
+// from a partition, of old records one, and over a long way a backlog of small ones would never come to an end.
+func (in *Intake) mergeable(b batch.Batch) bool {
+	return len(b) < min(mergeBelowBytes, in.p.wanted().MaxBytes/2) && (b.Codec() == batch.None || in.late)
 }
 
 // keep holds a small batch back until its neighbour comes: two are merged, a lone one is forwarded as it is.
@@ -52,7 +53,7 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 		in.takeCuts()
 		return
 	}
-	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress {
+	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress && !in.late {
 		in.take()
 	}
 }
@@ -128,7 +129,7 @@ func (in *Intake) write(n, size int) (batch.Recoded, bool) {
 	p.counters.BatchesRecoded++
 	r.Batch.Seal(p.producer(), p.sequence)
 	p.push(Sealed{Bytes: r.Batch, Sequence: p.sequence, Records: r.Batch.Count(), from: r.First, end: r.Next, next: r.Next, sourceEpoch: r.LeaderEpoch,
-		first: r.FirstTimestamp, max: r.MaxTimestamp, hold: buf})
+		first: r.FirstTimestamp, max: r.MaxTimestamp, read: in.read, hold: buf})
 	return r, true
 }
 

@@ -101,7 +101,7 @@ const (
 func (p *Pipeline) Answer(flight uint64, code int16, base int64, now time.Time) Verdict {
 	p.mu.Lock()
 	v := p.answer(flight, code, base, now)
-	wake := p.makesRoom()
+	wake := p.makesRoom(now)
 	p.unlock()
 	if wake {
 		p.link.source.Wake(p)
@@ -110,8 +110,8 @@ func (p *Pipeline) Answer(flight uint64, code int16, base int64, now time.Time) 
 }
 
 // makesRoom says, once, that a partition left out of the last fetch wants more.
-func (p *Pipeline) makesRoom() bool {
-	wake := p.leftOut && p.active() && p.joined && !p.held() && p.window.bytes <= maxQueuedBytes
+func (p *Pipeline) makesRoom(now time.Time) bool {
+	wake := p.leftOut && p.active() && p.joined && !p.held() && !p.full(now)
 	p.leftOut = p.leftOut && !wake
 	return wake
 }

@@ -1,6 +1,10 @@
 package mirror
 
-import "tributary/pkg/batch"
+import (
+	"time"
+
+	"tributary/pkg/batch"
+)
 
 // Sealed is one batch of ours, ready for the wire. Bytes lie in a Buffer that the window holds until the broker's answer.
 type Sealed struct {
@@ -13,6 +17,7 @@ type Sealed struct {
 	next        int64 // the same, or behind what was passed over after it
 	sourceEpoch int32
 	first, max  int64 // timestamps of the first record and the greatest one, ms
+	read        time.Time
 	hold        *Buffer
 }
 
