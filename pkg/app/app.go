@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rcrowley/go-metrics"
 	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/batch"
@@ -149,8 +150,11 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 	}
 	budget := mirror.NewBudget(int64(cfg.Memory))
 	observed := lag.Config{Instance: cfg.Instance, Zone: cfg.Zone, Version: version, BudgetTotal: budget.Total(), BudgetUsed: budget.Used, Events: p.journal, Pools: map[string]func() pool.View{}}
-	served := status.Config{Listen: cfg.Listen, Token: string(cfg.StatusToken), Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
+	served := status.Config{Listen: cfg.Listen, Clients: map[string]metrics.Registry{}, Token: string(cfg.StatusToken), Socket: Socket(cfg.StateDir), Links: map[string]status.Link{}, Pools: map[string]status.Pool{}, Journal: p.journal, Logged: p.lines, AckDuration: p.acks,
 		Series: status.Series{MaxTopics: cfg.Metrics.MaxTopics, Partitions: cfg.Metrics.Granularity == config.GranularityPartition}}
+	for name, c := range p.clusters {
+		served.Clients[name] = c.Traffic()
+	}
 	for _, l := range cfg.Links {
 		own := holding{store, new(mirror.Alone)}
 		if l.Ownership.ZooKeeper != nil {

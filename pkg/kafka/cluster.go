@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net"
 	"sync"
+
+	"github.com/rcrowley/go-metrics"
 )
 
 // Cluster is one Kafka cluster: its control plane, and the way to connections of one's own. Safe for
@@ -20,6 +22,8 @@ type Cluster struct {
 	cfg  Config
 	log  *slog.Logger
 	pool pool
+
+	counted *traffic // set once
 
 	mu           sync.Mutex        // guards the rest
 	live         []string          // addresses of the brokers in the last metadata
@@ -41,6 +45,7 @@ func New(name string, cfg Config, log *slog.Logger) (*Cluster, error) {
 		name:         name,
 		cfg:          cfg,
 		log:          log.With("cluster", name),
+		counted:      newTraffic(),
 		pool:         pool{idle: make(map[string][]idleConn)},
 		coordinators: make(map[string]string),
 	}, nil
@@ -48,6 +53,10 @@ func New(name string, cfg Config, log *slog.Logger) (*Cluster, error) {
 
 // Name returns the name given to New.
 func (c *Cluster) Name() string { return c.name }
+
+// Traffic counts the logins of all connections, and the requests of the control plane: what Do sends. What lanes send and read
+// by themselves is not in it. The names are sarama's, the same from the start to the end; reading is safe at any time.
+func (c *Cluster) Traffic() metrics.Registry { return c.counted }
 
 // Close closes the connections of the control plane, those in use when their call ends, and fails
 // further control calls with ErrClosed. Connections made by Dial are their owner's.

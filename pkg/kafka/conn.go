@@ -18,6 +18,7 @@ type Conn struct {
 	session  *session
 	broker   *sarama.Broker         // what opened the connection, asked again only to renew the session
 	versions map[int16]versionRange // by api key; set by dial
+	counted  *traffic               // of the cluster
 
 	turn        chan struct{} // holds one element while a Do is under way
 	correlation int32         // owned by the Do under way

@@ -37,9 +37,9 @@ func (c *Cluster) dial(ctx context.Context, addr string) (*Conn, error) {
 	sess := newSession(sock)
 	release := context.AfterFunc(ctx, sock.abort) // reports whether ctx had not used it
 	broker := sarama.NewBroker(addr)
-	conn := &Conn{addr: addr, sock: sock, session: sess, broker: broker, turn: make(chan struct{}, 1)}
+	conn := &Conn{addr: addr, sock: sock, session: sess, broker: broker, turn: make(chan struct{}, 1), counted: c.counted}
 	handOver := func(string, string) (net.Conn, error) { return sess, nil }
-	if err = broker.Open(saramaConfig(c.cfg.SASL, handOver)); err != nil {
+	if err = broker.Open(saramaConfig(c.cfg.SASL, handOver, c.counted)); err != nil {
 		err = fmt.Errorf("set up connection: %w", err)
 	} else if _, err = broker.Connected(); err != nil && c.cfg.SASL != nil {
 		err = c.loginError(err)

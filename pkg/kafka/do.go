@@ -86,14 +86,19 @@ func (c *Conn) exchange(req kmsg.Request, version int16) (kmsg.Response, error) 
 	req.SetVersion(version)
 	frame := kmsg.NewRequestFormatter(kmsg.FormatterClientID(ClientID)).AppendRequest(nil, req, c.correlation)
 	req.SetVersion(limit)
+	begun := time.Now()
+	c.counted.inFlight.Inc(1)
+	defer c.counted.inFlight.Dec(1)
 	if _, err := c.sock.Write(frame); err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
+	c.counted.sent(len(frame))
 	c.WakeAt(1)
 	answer, err := readAnswer(c.sock)
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
+	c.counted.received(len(answer)+4, time.Since(begun))
 	if got := int32(binary.BigEndian.Uint32(answer)); got != c.correlation {
 		return nil, fmt.Errorf("read answer: it belongs to request %d, not %d", got, c.correlation)
 	}

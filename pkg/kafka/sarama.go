@@ -6,7 +6,6 @@ import (
 	"net"
 
 	"github.com/IBM/sarama"
-	"github.com/rcrowley/go-metrics"
 )
 
 // dialFunc is a function as golang.org/x/net/proxy.Dialer, the way in for a dialer of one's own.
@@ -17,11 +16,11 @@ func (f dialFunc) Dial(network, addr string) (net.Conn, error) { return f(networ
 
 // saramaConfig returns the settings for opening one connection through dial. TLS is dial's business:
 // sarama would keep its tls.Conn to itself.
-func saramaConfig(s *SASL, dial dialFunc) *sarama.Config {
+func saramaConfig(s *SASL, dial dialFunc, counted *traffic) *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = sarama.V2_8_0_0
 	config.ClientID = ClientID
-	config.MetricRegistry = noMetrics{}
+	config.MetricRegistry = counted
 	// Cluster.Dial asks for the versions itself, once, because sarama does not show its own table.
 	config.ApiVersionsRequest = false
 	config.Net.Proxy.Enable = true
@@ -44,39 +43,3 @@ func saramaConfig(s *SASL, dial dialFunc) *sarama.Config {
 	}
 	return config
 }
-
-// noMetrics is a metrics.Registry that hands out metrics which count nothing. sarama's own would
-// describe the opening of connections only, and start a goroutine that never ends.
-type noMetrics struct{}
-
-// GetOrRegister returns a metric without effect of the kind that make returns.
-func (noMetrics) GetOrRegister(_ string, make any) any {
-	switch make.(type) {
-	case func() metrics.Meter:
-		return metrics.NilMeter{}
-	case func() metrics.Counter:
-		return metrics.NilCounter{}
-	}
-	return metrics.NilHistogram{}
-}
-
-// Each visits nothing.
-func (noMetrics) Each(func(string, any)) {}
-
-// Get returns nil.
-func (noMetrics) Get(string) any { return nil }
-
-// GetAll returns nil.
-func (noMetrics) GetAll() map[string]map[string]any { return nil }
-
-// Register does nothing.
-func (noMetrics) Register(string, any) error { return nil }
-
-// RunHealthchecks does nothing.
-func (noMetrics) RunHealthchecks() {}
-
-// Unregister does nothing.
-func (noMetrics) Unregister(string) {}
-
-// UnregisterAll does nothing.
-func (noMetrics) UnregisterAll() {}

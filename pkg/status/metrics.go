@@ -31,6 +31,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.Journal != nil {
 		all = append(all, journalMetrics(cfg.Journal)...)
 	}
+	if len(cfg.Clients) > 0 {
+		all = append(all, newClientSeries(cfg.Clients))
+	}
 	if cfg.AckDuration != nil {
 		all = append(all, cfg.AckDuration.histogram)
 	}

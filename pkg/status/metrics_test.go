@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/rcrowley/go-metrics"
 
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
@@ -173,6 +174,7 @@ func TestMetricsPage(t *testing.T) {
 		HeartbeatLatency: NewHeartbeatLatency("home"),
 		Watchers:         NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute}),
 		AckDuration:      acks,
+		Clients:          map[string]metrics.Registry{"edge": clientRegistry(t)},
 	}
 	if err := register(reg, cfg, shared); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rcrowley/go-metrics"
 	"golang.org/x/sync/errgroup"
 
 	"tributary/pkg/lag"
@@ -55,6 +56,8 @@ type Config struct {
 	AckDuration *AckDuration
 	// Heartbeats are those that this process reads. Nil: it reads none.
 	Heartbeats Heartbeats
+	// Clients are what Kafka clients count, by cluster. Empty: nothing of it is shown.
+	Clients map[string]metrics.Registry
 	// Series bounds the metrics.
 	Series Series
 	// Watchers remembers who watches this process. Nil: nothing does.
