@@ -20,7 +20,7 @@ const (
 	// saveEvery is how often what was heard is saved. A reader that dies reads the rest again.
 	saveEvery = 10 * time.Second
 	// deafAfter is how long a partition may not be read up to its end before nobody is called silent.
-	deafAfter = 30 * time.Second
+	deafAfter = 10 * time.Second
 	// retryMax is the longest wait before a cluster is tried again.
 	retryMax = 5 * time.Second
 )
