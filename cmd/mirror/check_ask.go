@@ -16,9 +16,10 @@ import (
 // watcherHeader tells the mirror who watches it. It believes that of those who may change things alone, at its socket.
 const watcherHeader = "Mirror-Watcher"
 
-// asker asks a mirror for what checks need.
+// asker asks a mirror for what checks and views need.
 type asker struct {
 	base    string // URL
+	watcher string // who asks, "" for people, whose asking proves no watcher alive
 	client  *http.Client
 	explain func(error) error
 	remote  bool // its clock may be another one than ours
@@ -31,12 +32,19 @@ func newAsker(o *checkOptions) (*asker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &asker{base: "http://mirror", client: c.client, explain: c.explain}, nil
+		return &asker{base: "http://mirror", watcher: "sensu", client: c.client, explain: c.explain}, nil
 	}
 	address, err := statusAddress(statusOptions{address: o.address, config: o.config, named: o.named})
 	if err != nil {
 		return nil, err
 	}
+	a := askAt(address)
+	a.watcher = "sensu"
+	return a, nil
+}
+
+// askAt asks at host:port.
+func askAt(address string) *asker {
 	explain := func(err error) error {
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return fmt.Errorf("no mirror answers at %s; start it, or name another with --address", address)
@@ -44,7 +52,7 @@ func newAsker(o *checkOptions) (*asker, error) {
 		return fmt.Errorf("ask the mirror at %s: %w", address, err)
 	}
 	return &asker{base: "http://" + address, remote: true, explain: explain,
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
 // ask returns the report, with readiness if that is wanted, and the time to judge it by. That of a remote mirror is its own.
@@ -83,7 +91,9 @@ func (a *asker) get(ctx context.Context, path string) (code int, body []byte, er
 	if err != nil {
 		return 0, nil, fmt.Errorf("ask the mirror: %w", err)
 	}
-	request.Header.Set(watcherHeader, "sensu")
+	if a.watcher != "" {
+		request.Header.Set(watcherHeader, a.watcher)
+	}
 	response, err := a.client.Do(request)
 	if err != nil && ctx.Err() != nil {
 		return 0, nil, errors.New("the mirror did not answer in time: it hangs, or starts; see its log")

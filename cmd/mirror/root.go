@@ -38,6 +38,8 @@ func newRoot() *cobra.Command {
   mirror run -c mirror.yaml          mirror until told to stop
   mirror status                      how far behind is what, and why
   mirror check lag                   the same for Nagios and Sensu
+  mirror top                         the same, live
+  mirror lag                         how fast it gets on, and when it has caught up
   mirror events                      what happened
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror owners region-home          which member of a pool mirrors what
@@ -54,6 +56,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
 	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
 		newHeartbeat(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
+	root.AddCommand(newLag(&path), newTopics(&path), newTop(&path), newWait(&path))
 	root.AddCommand(newMan())
 	refuseUnknownHelp(root)
 	return root

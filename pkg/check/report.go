@@ -2,9 +2,10 @@ package check
 
 import "time"
 
-// Report is what a mirror answers at /api/v1/status, as far as checks need it. A nil number or time is unknown.
+// Report is what a mirror answers at /api/v1/status, as far as checks and views need it. A nil number or time is unknown.
 type Report struct {
 	Instance  string      `json:"instance"`
+	Zone      string      `json:"zone"`
 	Version   string      `json:"version"`
 	Time      *time.Time  `json:"time"` // when the mirror looked at its links
 	Links     []Link      `json:"links"`
@@ -19,10 +20,13 @@ type Report struct {
 // Link is one link of a report.
 type Link struct {
 	Name      string     `json:"name"`
+	From      string     `json:"from"`
+	To        string     `json:"to"`
 	State     string     `json:"state"`
 	Problem   string     `json:"problem"`
 	Retention *Shares    `json:"retention"`
 	Probe     Probe      `json:"probe"`
+	Disks     []Disk     `json:"disks"` // of the source's brokers
 	Pool      *Pool      `json:"pool"`
 	Topics    []Topic    `json:"topics"`
 	Paused    *time.Time `json:"paused_until"`
@@ -37,12 +41,22 @@ type Shares struct {
 // Probe says whether the clusters of a link answered lately.
 type Probe struct {
 	Source Probed `json:"source"`
+	Target Probed `json:"target"`
 }
 
 // Probed is the outcome of asking one cluster.
 type Probed struct {
 	Success *time.Time `json:"success"`
 	Problem string     `json:"problem"`
+}
+
+// Disk is a log directory of a broker of the source.
+type Disk struct {
+	Broker int32      `json:"broker"`
+	Dir    string     `json:"dir"`
+	Total  *int64     `json:"total_bytes"`
+	Usable *int64     `json:"usable_bytes"`
+	FullAt *time.Time `json:"full_at"`
 }
 
 // Pool is the pool of a link that is shared.
@@ -54,8 +68,10 @@ type Pool struct {
 // Topic is one topic of a link.
 type Topic struct {
 	Topic             string      `json:"topic"`
+	Destination       string      `json:"destination"` // its name there
 	Owner             string      `json:"owner"`
 	State             string      `json:"state"`
+	PausedUntil       *time.Time  `json:"paused_until"`
 	LagRecords        *int64      `json:"lag_records"`
 	Problem           string      `json:"problem"`
 	Warning           string      `json:"warning"`
@@ -65,8 +81,17 @@ type Topic struct {
 	LossCause         string      `json:"loss_cause"`
 	RetentionSeconds  *float64    `json:"source_retention_seconds"`
 	RetentionBytes    *int64      `json:"source_retention_bytes"`
+	TargetRetention   *float64    `json:"target_retention_seconds"`
+	OutageBudget      *float64    `json:"outage_budget_seconds"`
 	RetentionUsed     *float64    `json:"retention_used"`
+	Traffic           *Traffic    `json:"traffic"`
 	Partitions        []Partition `json:"partitions"`
+}
+
+// Traffic is by how many bytes a second a topic grows at the source.
+type Traffic struct {
+	Now float64 `json:"now_bytes_per_second"`
+	P95 float64 `json:"p95_bytes_per_second"`
 }
 
 // Partition is one partition of a topic.

@@ -47,10 +47,11 @@ type linkReport struct {
 
 type topicReport struct {
 	Topic             string       `json:"topic"`
-	Owner             string       `json:"owner"`   // instance; with commas where several share the topic, "" nobody
-	Zone              string       `json:"zone"`    // of the owner, "" unknown
-	Standby           string       `json:"standby"` // instance that takes it when the owner dies
-	Term              *int64       `json:"term"`    // grows with every owner; null outside of a pool and while there is none
+	Destination       string       `json:"destination"` // its name there, "" unknown
+	Owner             string       `json:"owner"`       // instance; with commas where several share the topic, "" nobody
+	Zone              string       `json:"zone"`        // of the owner, "" unknown
+	Standby           string       `json:"standby"`     // instance that takes it when the owner dies
+	Term              *int64       `json:"term"`        // grows with every owner; null outside of a pool and while there is none
 	OwnedSince        *time.Time   `json:"owned_since"`
 	State             mirror.State `json:"state"`
 	PausedUntil       *time.Time   `json:"paused_until"` // by itself or with the link; null when it is not
@@ -124,7 +125,7 @@ func newStatusReport(s *lag.Snapshot) statusReport {
 }
 
 func newTopicReport(link lag.Link, topic lag.Topic) topicReport {
-	t := topicReport{Topic: topic.Topic, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, PausedUntil: topic.PausedUntil, LagRecords: topic.LagRecords, Speed: topic.Speed, Problem: topic.Problem, Warning: topic.Warning,
+	t := topicReport{Topic: topic.Topic, Destination: topic.Dest, Owner: topic.Owner, Zone: topic.Zone, Standby: topic.Standby, OwnedSince: topic.OwnedSince, State: topic.State, PausedUntil: topic.PausedUntil, LagRecords: topic.LagRecords, Speed: topic.Speed, Problem: topic.Problem, Warning: topic.Warning,
 		ReplicatedThrough: topic.ReplicatedThrough, TombstoneDeadline: topic.TombstoneDeadline, outlookReport: newOutlookReport(&topic.Outlook), Partitions: []partitionReport{}}
 	if topic.Term > 0 {
 		t.Term = &topic.Term
