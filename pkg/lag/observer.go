@@ -53,6 +53,8 @@ type Observer struct {
 
 	links []*linkHistory // owned by Run; index as in cfg.Links
 
+	hearing hearing // owned by Run
+
 	retention atomic.Pointer[map[string]Retention]
 	latest    atomic.Pointer[Snapshot]
 }
@@ -104,9 +106,7 @@ func (o *Observer) observe(now time.Time) {
 		link := o.look(now, o.links[i], status())
 		s.Links = append(s.Links, link)
 	}
-	if o.cfg.Heartbeats != nil {
-		s.Heartbeats, s.HeartbeatClusters = o.cfg.Heartbeats(now)
-	}
+	o.listen(now, s)
 	o.latest.Store(s)
 }
 
