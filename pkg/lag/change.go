@@ -1,8 +1,10 @@
 package lag
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"tributary/pkg/mirror"
@@ -202,8 +204,34 @@ func (c change) note(now time.Time, link string) (e mirror.Event, ok bool) {
 	return e, true
 }
 
+// errorEvery is the least time between two errors about one trouble.
+const errorEvery = time.Minute
+
+// loudness decides which waits of a link are errors: the first of a trouble, and while it lasts one a minute at most. A trouble
+// shows in many places one after another, and whoever it wakes needs one line; the others are warnings.
+type loudness struct {
+	last time.Time // of the newest error of the present trouble, zero before the first
+}
+
+// level is that of a wait which is logged now.
+func (l *loudness) level(now time.Time) slog.Level {
+	if !l.last.IsZero() && now.Sub(l.last).Abs() < errorEvery { // either way: the clock may be set
+		return slog.LevelWarn
+	}
+	l.last = now
+	return slog.LevelError
+}
+
+// see ends the trouble when the link is well.
+func (l *loudness) see(link Link) {
+	trouble := []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting}
+	if link.Problem == "" && !slices.Contains(trouble, link.State) {
+		l.last = time.Time{}
+	}
+}
+
 // report writes one line for each change.
-func report(log *slog.Logger, changes []change) {
+func report(log *slog.Logger, now time.Time, changes []change, loud *loudness) {
 	for _, c := range changes {
 		log := log
 		switch {
@@ -222,7 +250,7 @@ func report(log *slog.Logger, changes []change) {
 		case started:
 			log.Info("mirroring started")
 		case waited:
-			log.Warn("mirroring waits", "for", c.lasted.Round(time.Second).String(), "err", c.why)
+			log.Log(context.Background(), loud.level(now), "mirroring waits", "for", c.lasted.Round(time.Second).String(), "err", c.why)
 		case warned:
 			log.Warn("mirroring is late", "err", c.why)
 		case strained:

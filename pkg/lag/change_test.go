@@ -36,7 +36,7 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 			{0, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring started\" link=up topic=clicks partitions=2"},
 			{1, link(topic("clicks", other, stuck)), ""},
 			{10, link(topic("clicks", other, stuck)), ""},
-			{11, link(topic("clicks", other, stuck)), "level=WARN msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
+			{11, link(topic("clicks", other, stuck)), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
 			{12, link(topic("clicks", other, stuck)), ""},
 			{3600, link(topic("clicks", other, why(stuck, "another reason"))), ""},
 			{3661, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks partition=1 after=1h1m0s"},
@@ -64,19 +64,31 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 			{0, link(topic("a", other, fine), topic("b", fine)), "level=INFO msg=\"mirroring started\" link=up partitions=3"},
 			{1, link(topic("a", why(partition(0, waiting, 5, 9), "refused"), stuck), topic("b", stuck)), ""},
 			{11, link(topic("a", why(partition(0, waiting, 5, 9), "refused"), stuck), topic("b", stuck)),
-				"level=WARN msg=\"mirroring waits\" link=up partitions=3 for=10s err=refused"},
+				"level=ERROR msg=\"mirroring waits\" link=up partitions=3 for=10s err=refused"},
 		}},
 		{"a topic of several is its own line", []step{
 			{0, link(topic("a", other, fine), topic("b", partition(0, mirror.StateStarting, 0, -1))), "level=INFO msg=\"mirroring started\" link=up topic=a partitions=2"},
 		}},
 		{"a link's own problem", []step{
 			{0, link(topic("clicks", fine)), "level=INFO msg=\"mirroring started\" link=up topic=clicks partitions=1"},
-			{1, problem, ""}, {11, problem, "level=WARN msg=\"mirroring waits\" link=up for=10s err=\"no answer\""}, {12, problem, ""},
+			{1, problem, ""}, {11, problem, "level=ERROR msg=\"mirroring waits\" link=up for=10s err=\"no answer\""}, {12, problem, ""},
 			{13, link(topic("clicks", fine)), "level=INFO msg=\"mirroring recovered\" link=up after=12s"},
+		}},
+		{"one trouble is one error a minute, and the next one again", []step{
+			{0, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring started\" link=up topic=clicks partitions=2"},
+			{1, link(topic("clicks", other, stuck)), ""},
+			{11, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=x"},
+			{21, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), "level=WARN msg=\"mirroring waits\" link=up topic=clicks partition=0 for=10s err=x"},
+			{22, link(topic("clicks", other, why(stuck, "x"))), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks partition=0 after=11s"},
+			{70, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), ""},
+			{80, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=0 for=10s err=x"},
+			{81, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks partitions=2 after=11s"},
+			{82, link(topic("clicks", other, stuck)), ""},
+			{92, link(topic("clicks", other, stuck)), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
 		}},
 		{"a topic's own problem", []step{
 			{0, link(topicProblem), "level=INFO msg=\"mirroring started\" link=up topic=clicks partitions=2"},
-			{10, link(topicProblem), "level=WARN msg=\"mirroring waits\" link=up topic=clicks for=10s err=\"no right\""},
+			{10, link(topicProblem), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks for=10s err=\"no right\""},
 			{20, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks after=20s"},
 		}},
 	} {
@@ -112,7 +124,7 @@ func TestAnOutageIsOneLine(t *testing.T) {
 	h.set(all(copying))
 	o.observe(second(100))
 	want := `level=INFO msg="mirroring started" link=up partitions=100
-level=WARN msg="mirroring waits" link=up partitions=100 for=10s err=refused
+level=ERROR msg="mirroring waits" link=up partitions=100 for=10s err=refused
 level=INFO msg="mirroring recovered" link=up partitions=100 after=1m39s`
 	if got := strings.TrimSpace(log.take()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -22,6 +22,7 @@ type linkHistory struct {
 type outside struct {
 	answers   answers
 	retention Retention
+	loud    loudness
 }
 
 type topicHistory struct {

@@ -119,7 +119,8 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 	}
 	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)
-	report(o.log.With("link", link.Name), changes)
+	report(o.log.With("link", link.Name), now, changes, &h.loud)
+	h.loud.see(link)
 	o.tell(now, link.Name, changes)
 	if view != nil && o.cfg.Events != nil {
 		for _, e := range h.pool.observe(now, view) {

@@ -63,7 +63,7 @@ func TestTombstoneWarningIsLoggedTwice(t *testing.T) {
 		status := mirror.LinkStatus{Name: "up", Topics: []mirror.TopicStatus{{Topic: "keys", Policy: mirror.Policy{Compacted: true, DeleteRetention: 24 * time.Hour},
 			Partitions: []mirror.PartitionStatus{{State: mirror.StateCopying, Started: true, Next: 5, SourceEnd: 5 + int64(hour)}}}}}
 		link, changes := h.observe(now.Add(time.Duration(hour)*time.Hour), "me", status, nil)
-		report(log, changes)
+		report(log, now, changes, &loudness{})
 		if topic := link.Topics[0]; topic.LagRecords == nil || topic.State != mirror.StateCopying {
 			t.Fatalf("hour %d: a warning changes lag or state: %+v", hour, topic)
 		}
