@@ -44,6 +44,7 @@ func newRoot() *cobra.Command {
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror owners region-home          which member of a pool mirrors what
   mirror heartbeat                   which mirrors are heard here, and which are silent
+  mirror pool drain --for 2h         keep new traffic away from this host
   mirror drain region-home           hand everything over to the other members
   mirror verify edge-region          prove that the destination has it all
   mirror parked list                 what could not be copied and was put aside`,
@@ -54,7 +55,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
+	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEligible(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
 		newHeartbeat(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	root.AddCommand(newLag(&path), newTopics(&path), newTop(&path), newWait(&path))
 	root.AddCommand(newMan())

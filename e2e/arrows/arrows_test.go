@@ -24,7 +24,7 @@ const module = "tributary"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/mirror": {"pkg/app", "pkg/check", "pkg/config"},
-		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
+		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/eligible", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
 			"pkg/park", "pkg/pause", "pkg/probe", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
@@ -48,8 +48,9 @@ func arrows() map[string][]string {
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
 		"pkg/probe":                     {"pkg/kafka"},
-		"pkg/status":                    {"pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
+		"pkg/status":                    {"pkg/eligible", "pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
 		"pkg/systemd":                   {},
+		"pkg/eligible":                  {"pkg/durable", "pkg/lag", "pkg/mirror"},
 		"pkg/deadman":                   {"pkg/lag", "pkg/mirror"},
 		"pkg/verify":                    {"pkg/kafka"}, // independent of the copy path it checks
 		"pkg/catalog":                   {"pkg/kafka", "pkg/mirror"},

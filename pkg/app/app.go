@@ -22,6 +22,7 @@ import (
 	"tributary/pkg/config"
 	"tributary/pkg/consume"
 	"tributary/pkg/deadman"
+	"tributary/pkg/eligible"
 	"tributary/pkg/heartbeat"
 	"tributary/pkg/journal"
 	"tributary/pkg/kafka"
@@ -54,6 +55,7 @@ type process struct {
 	server   *status.Server
 	notifier *systemd.Notifier
 	journal  *journal.Journal
+	eligible *eligible.Keeper
 	deadman  *deadman.Pinger // nil: nobody is pinged
 	heard    *status.Watchers
 	pauses   *pause.Pauses
@@ -173,6 +175,7 @@ func (p *process) wire(cfg *config.Config, version string, store mirror.Store, c
 		observed.Links = append(observed.Links, link.Status)
 		served.Links[l.Name] = link
 	}
+	observed.Eligible = func() bool { return p.eligible.State().In }
 	p.beat(cfg, &observed, &served)
 	err := p.probe(cfg, &observed)
 	if err != nil {
@@ -247,6 +250,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	carriers.Go(func() error { return p.observer.Run(carried) })
 	carriers.Go(func() error { return p.server.Run(carried) })
+	carriers.Go(func() error { return p.eligible.Run(carried) })
 	if p.deadman != nil {
 		carriers.Go(func() error { return p.deadman.Run(carried) })
 	}

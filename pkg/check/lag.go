@@ -40,7 +40,10 @@ func Lag(r *Report, now time.Time, o Options) Result {
 	if j.known {
 		result.Perf = append(result.Perf, Perf{Label: "lag", Value: float64(int64(j.most.Seconds())), Unit: "s", Warn: limit(j.warn), Crit: limit(j.critical), Min: "0"})
 	}
-	result.Perf = append(result.Perf, Perf{Label: "lag_records", Value: float64(j.records), Min: "0"}, Perf{Label: "topics", Value: float64(j.topics), Min: "0"})
+	if !j.uncounted {
+		result.Perf = append(result.Perf, Perf{Label: "lag_records", Value: float64(j.records), Min: "0"})
+	}
+	result.Perf = append(result.Perf, Perf{Label: "topics", Value: float64(j.topics), Min: "0"})
 	return result
 }
 
@@ -53,9 +56,12 @@ type lagJudge struct {
 	topics   int // judged here
 	catching int
 	records  int64
-	known    bool // most is of at least one topic
-	most     time.Duration
-	where    string
+
+	uncounted bool // records lacks those of a topic
+
+	known bool // most is of at least one topic
+	most  time.Duration
+	where string
 }
 
 func (j *lagJudge) add(f finding) { j.findings = append(j.findings, f) }
@@ -85,7 +91,9 @@ func (j *lagJudge) topic(l Link, t Topic) finding {
 	if known && (!j.known || age > j.most) {
 		j.known, j.most, j.where = true, age, l.Name+" "+t.Topic
 	}
-	if t.LagRecords != nil {
+	if t.LagRecords == nil {
+		j.uncounted = true
+	} else {
 		j.records += *t.LagRecords
 	}
 	f.urgency = age.Seconds()

@@ -12,31 +12,34 @@ type Kind string
 
 // Kinds that are about the process, its operators and this journal.
 const (
-	KindProcessStarted  Kind = "process_started"
-	KindProcessStopped  Kind = "process_stopped"
-	KindSkipRequested   Kind = "skip_requested" // by an operator; on disk before anything is done, as all that are requested
-	KindSkipDone        Kind = "skip_done"
-	KindSkipFailed      Kind = "skip_failed"
-	KindDrainRequested  Kind = "drain_requested" // Text says whether to hand over or to end that
-	KindDrainDone       Kind = "drain_done"      // the pool knows of it; how far it is, other events say
-	KindDrainFailed     Kind = "drain_failed"
-	KindPinRequested    Kind = "pin_requested" // Text says to whom, or that it is to end
-	KindPinDone         Kind = "pin_done"
-	KindPinFailed       Kind = "pin_failed"
-	KindPauseRequested  Kind = "pause_requested" // Text says until when; without a topic the whole link
-	KindPauseDone       Kind = "pause_done"
-	KindPauseFailed     Kind = "pause_failed"
-	KindPauseEnded      Kind = "pause_ended" // by itself; Text says why
-	KindResumeRequested Kind = "resume_requested"
-	KindResumeDone      Kind = "resume_done"
-	KindResumeFailed    Kind = "resume_failed"
-	KindReloadRequested Kind = "reload_requested"
-	KindReloadDone      Kind = "reload_done"      // Text says what changed
-	KindReloadFailed    Kind = "reload_failed"    // Text says why nothing did
-	KindForgetRequested Kind = "forget_requested" // of an origin of heartbeats, which Text names
-	KindForgetDone      Kind = "forget_done"
-	KindForgetFailed    Kind = "forget_failed"
-	KindDropped         Kind = "events_dropped" // Text says how many: the journal could not be written for too long
+	KindProcessStarted    Kind = "process_started"
+	KindProcessStopped    Kind = "process_stopped"
+	KindSkipRequested     Kind = "skip_requested" // by an operator; on disk before anything is done, as all that are requested
+	KindSkipDone          Kind = "skip_done"
+	KindSkipFailed        Kind = "skip_failed"
+	KindDrainRequested    Kind = "drain_requested" // Text says whether to hand over or to end that
+	KindDrainDone         Kind = "drain_done"      // the pool knows of it; how far it is, other events say
+	KindDrainFailed       Kind = "drain_failed"
+	KindPinRequested      Kind = "pin_requested" // Text says to whom, or that it is to end
+	KindPinDone           Kind = "pin_done"
+	KindPinFailed         Kind = "pin_failed"
+	KindPauseRequested    Kind = "pause_requested" // Text says until when; without a topic the whole link
+	KindPauseDone         Kind = "pause_done"
+	KindPauseFailed       Kind = "pause_failed"
+	KindPauseEnded        Kind = "pause_ended" // by itself; Text says why
+	KindResumeRequested   Kind = "resume_requested"
+	KindResumeDone        Kind = "resume_done"
+	KindResumeFailed      Kind = "resume_failed"
+	KindReloadRequested   Kind = "reload_requested"
+	KindReloadDone        Kind = "reload_done"      // Text says what changed
+	KindReloadFailed      Kind = "reload_failed"    // Text says why nothing did
+	KindForgetRequested   Kind = "forget_requested" // of an origin of heartbeats, which Text names
+	KindForgetDone        Kind = "forget_done"
+	KindForgetFailed      Kind = "forget_failed"
+	KindEligibleRequested Kind = "eligible_requested" // whether the host may take new traffic; Text says the mode
+	KindEligibleDone      Kind = "eligible_done"
+	KindEligibleFailed    Kind = "eligible_failed"
+	KindDropped           Kind = "events_dropped" // Text says how many: the journal could not be written for too long
 )
 
 // Event is one thing that happened, in the form it has on disk and in the API. The form is a contract: fields may be

@@ -211,6 +211,7 @@ const errorEvery = time.Minute
 // shows in many places one after another, and whoever it wakes needs one line; the others are warnings.
 type loudness struct {
 	last time.Time // of the newest error of the present trouble, zero before the first
+	well time.Time // since when there is no trouble, zero while there is
 }
 
 // level is that of a wait which is logged now.
@@ -222,10 +223,15 @@ func (l *loudness) level(now time.Time) slog.Level {
 	return slog.LevelError
 }
 
-// see ends the trouble when the link is well.
-func (l *loudness) see(link Link) {
+// see ends the trouble when the link is well, and stays so: what comes and goes within seconds is one trouble.
+func (l *loudness) see(now time.Time, link Link) {
 	trouble := []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting}
-	if link.Problem == "" && !slices.Contains(trouble, link.State) {
+	switch {
+	case link.Problem != "" || slices.Contains(trouble, link.State):
+		l.well = time.Time{}
+	case l.well.IsZero():
+		l.well = now
+	case now.Sub(l.well) >= patience:
 		l.last = time.Time{}
 	}
 }

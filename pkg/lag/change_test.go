@@ -83,8 +83,11 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 			{70, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), ""},
 			{80, link(topic("clicks", why(partition(0, waiting, 5, 9), "x"), why(stuck, "x"))), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=0 for=10s err=x"},
 			{81, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks partitions=2 after=11s"},
-			{82, link(topic("clicks", other, stuck)), ""},
-			{92, link(topic("clicks", other, stuck)), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
+			{84, link(topic("clicks", other, stuck)), ""},
+			{94, link(topic("clicks", other, stuck)), "level=WARN msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
+			{95, link(topic("clicks", other, fine)), "level=INFO msg=\"mirroring recovered\" link=up topic=clicks partition=1 after=11s"},
+			{105, link(topic("clicks", other, fine)), ""}, {106, link(topic("clicks", other, stuck)), ""},
+			{116, link(topic("clicks", other, stuck)), "level=ERROR msg=\"mirroring waits\" link=up topic=clicks partition=1 for=10s err=\"dial region-1:9093: refused\""},
 		}},
 		{"a topic's own problem", []step{
 			{0, link(topicProblem), "level=INFO msg=\"mirroring started\" link=up topic=clicks partitions=2"},

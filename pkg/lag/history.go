@@ -15,6 +15,7 @@ type linkHistory struct {
 	topics  map[string]*topicHistory
 	episode episode // of the link's own problem
 	pool    poolHistory
+	loud    loudness
 	outside outside // set before each look
 }
 
@@ -22,7 +23,6 @@ type linkHistory struct {
 type outside struct {
 	answers   answers
 	retention Retention
-	loud    loudness
 }
 
 type topicHistory struct {

@@ -41,6 +41,8 @@ type Config struct {
 
 	// Retention are the first thresholds of the headroom, by name of the link; see SetRetention.
 	Retention map[string]Retention
+	// Eligible says whether the host may take new traffic, at any time and from memory; nil: nobody knows.
+	Eligible func() bool
 
 	BudgetTotal int64        // bytes for records on their way
 	BudgetUsed  func() int64 // bytes of it taken; nil: unknown
@@ -102,6 +104,10 @@ func (o *Observer) observe(now time.Time) {
 		used := o.cfg.BudgetUsed()
 		s.BudgetUsed = &used
 	}
+	if o.cfg.Eligible != nil {
+		in := o.cfg.Eligible()
+		s.Eligible = &in
+	}
 	for i, status := range o.cfg.Links {
 		link := o.look(now, o.links[i], status())
 		s.Links = append(s.Links, link)
@@ -120,7 +126,7 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)
 	report(o.log.With("link", link.Name), now, changes, &h.loud)
-	h.loud.see(link)
+	h.loud.see(now, link)
 	o.tell(now, link.Name, changes)
 	if view != nil && o.cfg.Events != nil {
 		for _, e := range h.pool.observe(now, view) {

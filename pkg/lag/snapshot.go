@@ -16,6 +16,7 @@ type Snapshot struct {
 	Version     string
 	BudgetTotal int64  // bytes for records on their way
 	BudgetUsed  *int64 // bytes of it taken now
+	Eligible    *bool  // whether the host may take new traffic
 	Links       []Link // in the order of the configuration
 
 	Heartbeats        []Heartbeat        // of all origins that were heard of, by name; nil where none are read

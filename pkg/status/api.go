@@ -27,6 +27,8 @@ type statusReport struct {
 
 	Watchers         map[string]time.Time `json:"watchers"`          // when each was heard of last
 	WatchersExpected map[string]float64   `json:"watchers_expected"` // the longest silence that the configuration allows, in seconds
+
+	Eligible *eligibleReport `json:"eligible"` // whether the host may take new traffic
 }
 
 // statusPath is where the whole status is.
@@ -94,6 +96,9 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		report.Watchers, report.WatchersExpected = s.cfg.Watchers.stamps()
 	}
 	report.Config = newConfigReport(s.cfg.Reloader)
+	if s.cfg.Eligible != nil {
+		report.Eligible = newEligibleReport(s.cfg.Eligible.State())
+	}
 	s.writeJSON(w, http.StatusOK, report)
 }
 

@@ -36,7 +36,7 @@ const contract = `{"instance":"","zone":"","version":"","time":"","config":null,
    "choices":[{"command":"","effect":""}]}]}]}],
  "heartbeats":[{"origin":"","state":"","why":"","time":"","heard":"","sequence":0,"lost":0,"missing":0,"latency_seconds":0,"interval_seconds":0,
   "summary":{"version":"","state":"","lag_seconds":0,"loss_deadline":"","disk_full_at":"","eligible":true,"not_ok":0}}],
- "heartbeat_clusters":[{"cluster":"","topic":"","side":"","success":"","current":true,"ignored":0,"problem":""}],"watchers":{},"watchers_expected":{}}`
+ "heartbeat_clusters":[{"cluster":"","topic":"","side":"","success":"","current":true,"ignored":0,"problem":""}],"watchers":{},"watchers_expected":{},"eligible":null}`
 
 func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s := full()
@@ -91,7 +91,7 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "empty.json", indented.String())
-	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","config":null,"links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{}}` {
+	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","config":null,"links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{},"eligible":null}` {
 		t.Errorf("without links: %s, %v", body, err)
 	}
 }

@@ -46,6 +46,9 @@ func register(reg *prometheus.Registry, cfg Config, snapshots func() *lag.Snapsh
 	if cfg.HeartbeatLatency != nil {
 		all = append(all, cfg.HeartbeatLatency.histogram)
 	}
+	if cfg.Eligible != nil {
+		all = append(all, newEligibleSeries(cfg.Eligible))
+	}
 	if cfg.Watchers != nil {
 		all = append(all, newWatcherSeries(cfg.Watchers))
 	}

@@ -175,6 +175,7 @@ func TestMetricsPage(t *testing.T) {
 		Watchers:         NewWatchers(map[string]time.Duration{WatcherSensu: time.Minute}),
 		AckDuration:      acks,
 		Clients:          map[string]metrics.Registry{"edge": clientRegistry(t)},
+		Eligible:         &eligibleHost{},
 	}
 	if err := register(reg, cfg, shared); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/rcrowley/go-metrics"
 	"golang.org/x/sync/errgroup"
 
+	"tributary/pkg/eligible"
 	"tributary/pkg/lag"
 )
 
@@ -62,6 +63,8 @@ type Config struct {
 	Series Series
 	// Watchers remembers who watches this process. Nil: nothing does.
 	Watchers *Watchers
+	// Eligible is whether the host may take new traffic. Nil: there is no /poolz.
+	Eligible Eligible
 	// Checks are conditions of /readyz beyond those of this package, in the order to show them. They must be about this
 	// process, answer from memory, and never be about lag or a cluster. May be empty.
 	Checks []Check
@@ -187,6 +190,9 @@ func (s *Server) views(reg *prometheus.Registry) *http.ServeMux {
 	mux.HandleFunc("GET /healthz", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET "+statusPath, s.status)
+	if s.cfg.Eligible != nil {
+		mux.Handle("GET "+eligible.Path, s.stamped(balancer, http.HandlerFunc(s.poolz), http.StatusOK, http.StatusServiceUnavailable))
+	}
 	mux.HandleFunc("GET /api/v1/pool", s.pools)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /style.css", s.page.serveStyle)
@@ -204,5 +210,8 @@ func (s *Server) changes(mux *http.ServeMux) *http.ServeMux {
 	mux.Handle("POST /api/v1/links/{link}/pool/drain", onlyJSON(s.drain))
 	mux.Handle("POST /api/v1/links/{link}/pool/pin", onlyJSON(s.pin))
 	mux.Handle("POST /api/v1/links/{link}/pool/unpin", onlyJSON(s.unpin))
+	if s.cfg.Eligible != nil {
+		mux.Handle("POST /api/v1/eligible", onlyJSON(s.setEligible))
+	}
 	return mux
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	// eligibleTimeout is more than the mirror itself takes to change the mode.
+	eligibleTimeout = 15 * time.Second
+	// eligibleFor is for how long an operator's word holds unless --for says more.
+	eligibleFor = 2 * time.Hour
+)
+
+// eligibleReport is what the mirror says of whether its host may take new traffic.
+type eligibleReport struct {
+	In     bool       `json:"in"`
+	Reason string     `json:"reason"`
+	Text   string     `json:"text"`
+	Since  time.Time  `json:"since"`
+	Mode   string     `json:"mode"`
+	Until  *time.Time `json:"until"`
+	Cut    bool       `json:"cut"`
+}
+
+// eligibleRequest is what the mirror is asked.
+type eligibleRequest struct {
+	Mode string  `json:"mode"`
+	For  float64 `json:"for_seconds,omitempty"`
+}
+
+func newEligible(path *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pool",
+		Short: "Show or say whether this host may take new traffic",
+		Long: `Show whether this host may take new traffic, as its mirror answers at /poolz, where load balancers and discovery ask, or say so for a
+while. Nothing of this stops the mirroring, nor has it to do with pools of mirrors: those have owners, drain and pin.`,
+		Example: `  mirror pool
+  mirror pool drain --for 2h
+  mirror pool auto`,
+	}
+	group(cmd)
+	unknown := cmd.RunE
+	format := addOutput(cmd)
+	var stateDir string
+	addStateDir(cmd, &stateDir)
+	show := action(func(cmd *cobra.Command, _ []string) error {
+		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		if err != nil {
+			return err
+		}
+		var report struct{ Eligible *eligibleReport }
+		if err := c.get(cmd.Context(), "/api/v1/status", &report); err != nil {
+			return err
+		}
+		if report.Eligible == nil {
+			return errors.New("the mirror does not say whether its host may take new traffic; is it of this version?")
+		}
+		return printEligible(cmd.OutOrStdout(), *format, *report.Eligible)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		return show(cmd, args)
+	}
+	cmd.AddCommand(newEligibleMode(path, "drain", "Keep new traffic away from this host", true),
+		newEligibleMode(path, "in", "Let this host take new traffic, whatever its mirror thinks", true),
+		newEligibleMode(path, "auto", "Let the rules of the configuration decide again", false))
+	return cmd
+}
+
+func newEligibleMode(path *string, mode, short string, ends bool) *cobra.Command {
+	cmd := &cobra.Command{Use: mode, Short: short, Args: cobra.NoArgs, Example: "  mirror pool " + mode}
+	format := addOutput(cmd)
+	var stateDir string
+	addStateDir(cmd, &stateDir)
+	var long time.Duration
+	if ends {
+		cmd.Example += " --for 30m"
+		cmd.Long = short + ". It ends by itself, survives a restart of the mirror until then, and is in the journal."
+		cmd.Flags().DurationVar(&long, "for", eligibleFor, "how long it holds, at most a week")
+	}
+	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
+		if ends && long <= 0 {
+			return &exitError{exitUsage, fmt.Errorf("--for is %v, and must be above 0", long)}
+		}
+		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		if err != nil {
+			return err
+		}
+		return setEligible(cmd.Context(), cmd.OutOrStdout(), c, eligibleRequest{mode, long.Seconds()}, *format)
+	})
+	return cmd
+}
+
+// setEligible asks for a mode and prints what is then.
+func setEligible(ctx context.Context, out io.Writer, c *control, request eligibleRequest, format output) error {
+	var report eligibleReport
+	if err := c.ask(ctx, http.MethodPost, "/api/v1/eligible", request, &report, eligibleTimeout); err != nil {
+		return err
+	}
+	return printEligible(out, format, report)
+}
+
+func printEligible(out io.Writer, format output, r eligibleReport) error {
+	if format == outputJSON {
+		return printJSON(out, r)
+	}
+	if _, err := fmt.Fprintln(out, r.line(time.Now())); err != nil {
+		return fmt.Errorf("print whether the host takes traffic: %w", err)
+	}
+	return nil
+}
+
+// line is a report for people.
+func (r eligibleReport) line(now time.Time) string {
+	word := "DRAIN"
+	if r.In {
+		word = "IN"
+	}
+	text := fmt.Sprintf("%s for %s", word, short(now.Sub(r.Since)))
+	if r.Text != "" {
+		text += ": " + r.Text
+	}
+	if r.Until != nil {
+		text += fmt.Sprintf("; an operator decides for %s more (mirror pool auto ends it)", short(r.Until.Sub(now)))
+	}
+	if r.Cut {
+		text += "; the destinations cannot be written to"
+	}
+	return clean(text)
+}
