@@ -88,6 +88,24 @@ func TestSeveralPackagesShareADirectory(t *testing.T) {
 	}
 }
 
+func TestManyPackages(t *testing.T) {
+	stage(t, "")
+	many := strings.Fields(strings.Repeat("a-rather-long-name ", 20))
+	for i := range many {
+		many[i] += strings.Repeat("x", i)
+	}
+	dir, err := Unpack(t.Context(), io.Discard, many...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Unpack(t.Context(), io.Discard, many...); err != nil || again != dir {
+		t.Errorf("got %s, %v, then %s", dir, err, again)
+	}
+	if other, err := Unpack(t.Context(), io.Discard, many[:19]...); err != nil || other == dir {
+		t.Errorf("others are at the same place %s, %v", other, err)
+	}
+}
+
 // Without a network the error says what was asked for, what apt-get said and what to do; nothing looks complete.
 func TestNothingFetched(t *testing.T) {
 	for _, verb := range []string{"update", "download"} {

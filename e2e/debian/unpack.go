@@ -2,6 +2,8 @@ package debian
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,8 @@ import (
 
 	"tributary/e2e/cache"
 )
+
+const maxDirName = 100
 
 // Program returns the absolute path of a program: that of PATH where it is installed, else that of the Debian package,
 // taken apart in the cache. Its shared libraries must be there: only the package itself is fetched.
@@ -43,7 +47,7 @@ func Unpack(ctx context.Context, progress io.Writer, packages ...string) (string
 	if err := os.MkdirAll(base, 0o755); err != nil {
 		return "", fmt.Errorf("create the cache of Debian packages: %w", err)
 	}
-	dir := filepath.Join(base, strings.Join(packages, "+"))
+	dir := filepath.Join(base, dirName(packages))
 	if complete(dir) {
 		return dir, nil
 	}
@@ -60,6 +64,16 @@ func Unpack(ctx context.Context, progress io.Writer, packages ...string) (string
 		return "", fmt.Errorf("fetch the Debian packages %s: %w", strings.Join(packages, ", "), err)
 	}
 	return dir, nil
+}
+
+// dirName is the packages' names, or a hash of them where they are too long for a file system.
+func dirName(packages []string) string {
+	name := strings.Join(packages, "+")
+	if len(name) <= maxDirName {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return packages[0] + "+" + hex.EncodeToString(sum[:6])
 }
 
 func complete(dir string) bool {
