@@ -31,8 +31,8 @@ for shell in bash zsh fish; do
 done
 cp docs/*.md README.md CHANGELOG.md "$STAGE/doc/"
 cp -r configs "$STAGE/share/configs"
-for part in prometheus alertmanager grafana sensu; do
-	if [ -d "packaging/$part" ]; then cp -r "packaging/$part" "$STAGE/share/"; fi
+for part in alertmanager grafana nagios prometheus sensu; do
+	cp -r "packaging/$part" "$STAGE/share/"
 done
 
 # The licences of all that is linked in, as they ask for it.

@@ -148,7 +148,7 @@ func checkProgram(t *testing.T, files map[string]packed) {
 // examples are the paths at which a package has what is shipped to be adapted.
 func examples(t *testing.T) (paths []string) {
 	t.Helper()
-	for _, part := range []string{"prometheus", "alertmanager", "grafana", "sensu"} {
+	for _, part := range []string{"alertmanager", "grafana", "nagios", "prometheus", "sensu"} {
 		err := filepath.WalkDir(shipped(part), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
@@ -157,7 +157,7 @@ func examples(t *testing.T) (paths []string) {
 			paths = append(paths, "/usr/share/mirror/"+within)
 			return err
 		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
