@@ -123,6 +123,7 @@ func TestAHeartHearsItself(t *testing.T) {
 // What was heard survives a restart of the reader: whoever is silent since is still known, with its deadline and losses, and
 // what came meanwhile is read from where it was left.
 func TestWhatWasHeardSurvives(t *testing.T) {
+	t.Parallel() // it waits for a silence
 	c := open(t, "home", kfake.SeedTopics(1, "mirror.heartbeats"))
 	cfg := config(t)
 	deadline := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
