@@ -37,5 +37,6 @@ func (p *Pipeline) countGaps(b batch.Batch, invisible bool) {
 	// Of what is taken out of a batch the cleaner alone is the cause, also where the policy is another one by now.
 	if count, span := int64(b.Count()), next-base; count >= 0 && count < span {
 		p.counters.Gaps.Compaction += min(span-count, wanted)
+		p.tenant.topic.cleaned.Store(true)
 	}
 }

@@ -39,6 +39,7 @@ func TestGaps(t *testing.T) {
 		{name: "batches are missing where the identity is of a compacted source", compacted: true, log: []entry{zipped(0, 3), zipped(10, 2)}, want: Gaps{Compaction: 7}},
 		{name: "batches are missing where the policy is or was compact", cleaned: true, log: []entry{zipped(0, 3), zipped(10, 2)}, want: Gaps{Compaction: 7}},
 		{name: "records are missing in a batch, whatever the policy is", from: 10, log: []entry{holes, zipped(15, 2)}, want: Gaps{Compaction: 3}},
+		{name: "batches are missing behind one that the cleaner touched", from: 10, log: []entry{holes, zipped(20, 2)}, want: Gaps{Compaction: 8}},
 		{name: "a batch of which nothing is left", from: 3, compacted: true, log: []entry{{base: 3, span: 4, producer: 9, stamp: 1}, zipped(7, 1)}, want: Gaps{Compaction: 4}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -15,7 +15,7 @@ type topic struct {
 	name string // at the source
 	dest string // at the destination
 
-	cleaned atomic.Bool // its policy was compact at a time that this process saw
+	cleaned atomic.Bool // the cleaner was at work: by its policy at a time that this process saw, or by what it left
 
 	mu      sync.Mutex
 	tenants []*tenant   // guarded by mu: what of it this process mirrors
