@@ -33,6 +33,10 @@ type topicStatus struct {
 	ReplicatedThrough *time.Time `json:"replicated_through"`
 	TombstoneDeadline *time.Time `json:"tombstone_deadline"`
 
+	LossDeadline *time.Time           `json:"loss_deadline"`
+	LossCause    string               `json:"loss_cause"`
+	Deadlines    map[string]time.Time `json:"deadlines"`
+
 	Partitions []partitionStatus `json:"partitions"`
 }
 

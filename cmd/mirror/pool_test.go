@@ -231,9 +231,9 @@ func TestStatusOfAPool(t *testing.T) {
 		Topics: []topicStatus{{Topic: "a", Owner: "m-1", State: "caught_up"}, {Topic: "b", Owner: "m-2", State: elsewhere}, {Topic: "c", Owner: "m-2", State: elsewhere},
 			{Topic: "d", Owner: "m-3", State: elsewhere}, {Topic: "e", State: "unowned", Problem: "planned for m-3"}}}}}
 	want := `m-1  zone z1  version v
-LINK  TO    TOPIC  OWNER  STATE      BEHIND  LAG  REGIME  WHY
-home  home  e      ?      unowned    ?       ?    ?       planned for m-3
-home  home  a      m-1    caught_up  ?       ?    ?
+LINK  TO    TOPIC  OWNER  STATE      BEHIND  LOSS IN  LAG  REGIME  WHY
+home  home  e      ?      unowned    ?       ?        ?    ?       planned for m-3
+home  home  a      m-1    caught_up  ?       ?        ?    ?
 POOL  home  ZooKeeper suspended for 1m00s  3 members  leader m-2  1 units here, 1 without an owner  draining
       late
       3 topics are mirrored by others (m-2 2, m-3 1); see: mirror owners home

@@ -20,25 +20,30 @@ type statusReport struct {
 }
 
 type linkStatus struct {
-	Name      string        `json:"name"`
-	To        string        `json:"to"`
-	State     string        `json:"state"`
-	Guarantee string        `json:"guarantee"`
-	Problem   string        `json:"problem"`
-	Pool      *poolStatus   `json:"pool"` // nil where this mirror has all topics
-	Topics    []topicStatus `json:"topics"`
+	Name      string       `json:"name"`
+	From      string       `json:"from"`
+	To        string       `json:"to"`
+	State     string       `json:"state"`
+	Guarantee string       `json:"guarantee"`
+	Problem   string       `json:"problem"`
+	Pool      *poolStatus  `json:"pool"` // nil where this mirror has all topics
+	Disks     []diskStatus `json:"disks"`
+	Probe     struct {
+		Source probedStatus `json:"source"`
+	} `json:"probe"`
+	Topics []topicStatus `json:"topics"`
 }
 
 type topicStatus struct {
-	Topic             string            `json:"topic"`
-	Owner             string            `json:"owner"`
-	State             string            `json:"state"`
-	LagRecords        *int64            `json:"lag_records"`
-	Problem           string            `json:"problem"`
-	Warning           string            `json:"warning"`
-	ReplicatedThrough *time.Time        `json:"replicated_through"`
-	LossDeadline      *time.Time        `json:"loss_deadline"`
-	Partitions        []partitionStatus `json:"partitions"`
+	Topic             string     `json:"topic"`
+	Owner             string     `json:"owner"`
+	State             string     `json:"state"`
+	LagRecords        *int64     `json:"lag_records"`
+	Problem           string     `json:"problem"`
+	Warning           string     `json:"warning"`
+	ReplicatedThrough *time.Time `json:"replicated_through"`
+	outlookStatus
+	Partitions []partitionStatus `json:"partitions"`
 }
 
 type partitionStatus struct {
@@ -86,7 +91,7 @@ const unknown = "?"
 // render draws the table: a heading, the topics worst first, and the steps that are waiting for someone.
 func (r *statusReport) render(now time.Time, color bool) string {
 	rows := r.rows(now)
-	cells := table{{"LINK", "TO", "TOPIC", "OWNER", "STATE", "BEHIND", "LAG", "REGIME", "WHY"}}
+	cells := table{{"LINK", "TO", "TOPIC", "OWNER", "STATE", "BEHIND", "LOSS IN", "LAG", "REGIME", "WHY"}}
 	for _, row := range rows {
 		cells = append(cells, row.cells)
 	}
@@ -106,6 +111,7 @@ func (r *statusReport) render(now time.Time, color bool) string {
 	for _, link := range r.Links {
 		out.WriteString(link.poolLines(now))
 	}
+	out.WriteString(r.diskLines(now))
 	out.WriteString(r.heartbeatReport.lines(now))
 	said := map[string]bool{"": true}
 	for _, row := range rows {
@@ -126,7 +132,7 @@ func (r *statusReport) rows(now time.Time) []row {
 			}
 		}
 		if len(link.Topics) == 0 {
-			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, cmp.Or(clean(link.Problem), "no topic matches yet")}
+			cells := []string{known(link.Name), known(link.To), "-", "-", known(link.State), unknown, unknown, unknown, unknown, cmp.Or(clean(link.Problem), "no topic matches yet")}
 			rows = append(rows, row{cells: cells, state: link.State, deadline: now.AddDate(1000, 0, 0)})
 		}
 	}
@@ -153,7 +159,7 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 	worst, regime := worstPartition(topic.Partitions)
 	out.worst = worst
 	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
-		behind, lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem), clean(topic.Warning))}
+		behind, topic.lossIn(link.Probe.Source, now), lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem), clean(topic.Warning))}
 	return out
 }
 

@@ -17,17 +17,18 @@ import (
 func statusBody(now time.Time) string {
 	at := func(d time.Duration) string { return now.Add(d).UTC().Format(time.RFC3339Nano) }
 	return fmt.Sprintf(`{"instance":"ad-17","zone":"us-east-1a","version":"v1","new_field":7,"links":[
- {"name":"up","from":"edge","to":"region","state":"copying","guarantee":"exactly-once","topics":[
+ {"name":"up","from":"edge","to":"region","state":"copying","guarantee":"exactly-once","probe":{"source":{"success":"%s","problem":""}},
+  "disks":[{"broker":1,"dir":"/kafka","total_bytes":959925190656,"usable_bytes":442381631488,"full_at":"%s"},{"broker":2,"dir":"/dark","total_bytes":null,"usable_bytes":null,"full_at":null}],"topics":[
   {"topic":"quiet","owner":"ad-17","state":"caught_up","lag_records":0,"replicated_through":"%s","loss_deadline":null,"partitions":[{"partition":0,"state":"caught_up","regime":"fresh"}]},
-  {"topic":"dark","owner":"","state":"waiting","lag_records":null,"replicated_through":null,"partitions":[{"partition":1,"state":"waiting","error":"dial region-1:9093:\u001b[2J refused"}]},
-  {"topic":"late","owner":"ad-17","state":"copying","lag_records":900,"replicated_through":"%s","loss_deadline":"%s","partitions":[{"partition":0,"state":"copying","regime":"fresh"},{"partition":1,"state":"copying","regime":"careful"}]},
-  {"topic":"soon","owner":"ad-17","state":"copying","lag_records":5,"replicated_through":"%s","loss_deadline":"%s","partitions":[]},
+  {"topic":"dark","owner":"","state":"waiting","lag_records":null,"replicated_through":null,"source_retention_seconds":5,"partitions":[{"partition":1,"state":"waiting","error":"dial region-1:9093:\u001b[2J refused"}]},
+  {"topic":"late","owner":"ad-17","state":"copying","lag_records":900,"replicated_through":"%s","loss_deadline":"%s","loss_cause":"retention_time","source_retention_seconds":172800,"outage_budget_seconds":172800.5,"partitions":[{"partition":0,"state":"copying","regime":"fresh"},{"partition":1,"state":"copying","regime":"careful"}]},
+  {"topic":"soon","owner":"ad-17","state":"copying","lag_records":5,"replicated_through":"%s","loss_deadline":"%s","loss_cause":"retention_bytes","source_retention_bytes":5,"partitions":[]},
   {"topic":"clicks","owner":"ad-17","state":"halted","lag_records":120,"replicated_through":"%s","partitions":[
    {"partition":2,"state":"copying","regime":"fresh"},
    {"partition":3,"state":"halted","reason":"retention","regime":"fresh","lost":{"from":60000,"to":60900,"records":900,"since":"2023-11-14T22:13:20Z","until":null},"surplus":{"from":3,"to":7},"error":"offset out of range",
     "next_step":"mirror skip up clicks/3 --i-accept-loss","choices":[{"command":"mirror skip up clicks/3 --i-accept-loss","effect":"goes on\u001b[2J"},{"command":"restore","effect":"nothing is lost"}]}]}]},
  {"name":"down","to":"edge","state":"copying","topics":[]}]}`,
-		at(0), at(-41*time.Hour-42*time.Minute-30*time.Second), at(9*time.Hour), at(-90*time.Second-500*time.Millisecond), at(time.Hour), at(-time.Hour-time.Second))
+		at(0), at(31*time.Hour), at(0), at(-41*time.Hour-42*time.Minute-30*time.Second), at(9*time.Hour), at(-90*time.Second-500*time.Millisecond), at(time.Hour), at(-time.Hour-time.Second))
 }
 
 func serveStatus(t *testing.T, handler http.HandlerFunc) (address string) {
@@ -44,13 +45,15 @@ func TestStatusTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `ad-17  zone us-east-1a  version v1
-LINK  TO      TOPIC   OWNER  STATE      BEHIND  LAG  REGIME   WHY
-up    region  clicks  ad-17  halted     1h00m   120  fresh    partition 3: retention: lost 900 records, offsets 60000 to 60899, after 2023-11-14T22:13:20Z; the destination has offsets 3 to 6, which the source has no longer: offset out of range
-up    region  dark    ?      waiting    ?       ?    ?        partition 1: dial region-1:9093: [2J refused
-up    region  soon    ad-17  copying    1m30s   5    ?
-up    region  late    ad-17  copying    41h42m  900  careful
-down  edge    -       -      copying    ?       ?    ?        no topic matches yet
-up    region  quiet   ad-17  caught_up  0s      0    fresh
+LINK  TO      TOPIC   OWNER  STATE      BEHIND  LOSS IN       LAG  REGIME   WHY
+up    region  clicks  ad-17  halted     1h00m   -             120  fresh    partition 3: retention: lost 900 records, offsets 60000 to 60899, after 2023-11-14T22:13:20Z; the destination has offsets 3 to 6, which the source has no longer: offset out of range
+up    region  dark    ?      waiting    ?       ?             ?    ?        partition 1: dial region-1:9093: [2J refused
+up    region  soon    ad-17  copying    1m30s   1h00m (size)  5    ?
+up    region  late    ad-17  copying    41h42m  9h00m (time)  900  careful
+down  edge    -       -      copying    ?       ?             ?    ?        no topic matches yet
+up    region  quiet   ad-17  caught_up  0s      -             0    fresh
+BUDGET  up stands a cut of 48h00m at 95th percentile traffic, then loses of late first
+DISK  edge broker 1 /kafka 412G free of 894G, full in 31h00m
 NEXT  mirror skip up clicks/3 --i-accept-loss
         goes on [2J
   or  restore

@@ -47,7 +47,7 @@ func arrows() map[string][]string {
 		"pkg/heartbeat":                 {"pkg/batch", "pkg/durable", "pkg/kafka", "pkg/lag", "pkg/mirror"},
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
-		"pkg/probe":                     {"pkg/kafka"},
+		"pkg/probe":                     {"pkg/durable", "pkg/kafka"},
 		"pkg/status":                    {"pkg/eligible", "pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
 		"pkg/systemd":                   {},
 		"pkg/eligible":                  {"pkg/durable", "pkg/lag", "pkg/mirror"},

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tributary/pkg/durable"
 	"tributary/pkg/kafka"
 )
 
@@ -62,11 +63,7 @@ func (p *Prober) write() error {
 		return fmt.Errorf("encode traffic: %w", err)
 	}
 	text := append([]byte(header), binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body.Bytes()))...)
-	next := p.cfg.Path + ".new"
-	if err := os.WriteFile(next, append(text, body.Bytes()...), 0o600); err != nil {
-		return fmt.Errorf("write traffic: %w", err)
-	}
-	if err := os.Rename(next, p.cfg.Path); err != nil {
+	if err := durable.Replace(p.cfg.Path, append(text, body.Bytes()...)); err != nil {
 		return fmt.Errorf("write traffic: %w", err)
 	}
 	return nil

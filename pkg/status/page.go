@@ -50,6 +50,7 @@ type view struct {
 	Memory, Time, Age       string
 	Links                   []linkRow
 	Pools                   []poolRow
+	Disks                   []diskRow
 	Members                 []memberRow
 	Origins                 []originRow
 	OriginCounts            []string
@@ -65,10 +66,10 @@ type linkRow struct {
 }
 
 type topicRow struct {
-	Class, State, Link, Topic, Owner, Behind, Lag, Why string
-	Choices                                            []choice
-	Lost                                               int64
-	Partitions                                         int
+	Class, State, Link, Topic, Owner, Behind, LossIn, Lag, Why string
+	Choices                                                    []choice
+	Lost                                                       int64
+	Partitions                                                 int
 
 	through *time.Time
 }
@@ -97,6 +98,7 @@ func newView(s *lag.Snapshot, now time.Time) view {
 	for _, link := range s.Links {
 		v.Links = append(v.Links, newLinkRow(link, now))
 		v.addPool(link.Name, link.Pool, now)
+		v.addDisks(link, now)
 		for _, topic := range link.Topics {
 			v.Rows = append(v.Rows, newTopicRow(link, topic, now))
 		}
@@ -135,7 +137,7 @@ func newLinkRow(link lag.Link, now time.Time) linkRow {
 
 func newTopicRow(link lag.Link, topic lag.Topic, now time.Time) topicRow {
 	row := topicRow{Class: class(topic.State), State: string(topic.State), Link: link.Name, Topic: topic.Topic, Owner: cmp.Or(topic.Owner, unknown),
-		Behind: behind(topic.ReplicatedThrough, now), Lag: unknown, Why: cmp.Or(topic.Problem, topic.Warning), Partitions: len(topic.Partitions), through: topic.ReplicatedThrough}
+		Behind: behind(topic.ReplicatedThrough, now), LossIn: lossIn(link, &topic.Outlook, now), Lag: unknown, Why: cmp.Or(topic.Problem, topic.Warning), Partitions: len(topic.Partitions), through: topic.ReplicatedThrough}
 	if topic.LagRecords != nil {
 		row.Lag = strconv.FormatInt(*topic.LagRecords, 10)
 	}

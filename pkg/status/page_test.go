@@ -34,6 +34,9 @@ func TestPageShowsTheWorstFirst(t *testing.T) {
 		!strings.HasSuffix(clicks.Why, "; lost: source offsets 60000 to 60899 (900)") || !strings.HasPrefix(clicks.Why, "partition 3: the source deleted") {
 		t.Errorf("clicks: %+v", clicks)
 	}
+	if clicks.LossIn != "22h59m0s (retention time)" || dark.LossIn != unknown && dark.LossIn != "-" || len(v.Disks) != 1 || v.Disks[0].FullIn != "30h59m0s" {
+		t.Errorf("loss in %q and %q, disks %+v", clicks.LossIn, dark.LossIn, v.Disks)
+	}
 	if dark.Behind != unknown || dark.Lag != unknown || dark.Class != "warn" || dark.Choices != nil {
 		t.Errorf("dark: %+v", dark)
 	}
@@ -45,7 +48,7 @@ func TestPage(t *testing.T) {
 		t.Fatalf("%d: %s", code, body)
 	}
 	for _, want := range []string{"<title>halted - mirror ad-17</title>", `http-equiv="refresh" content="5"`, "partition 0: dial &lt;region-1:9093&gt;: refused",
-		"memory 1.0 MiB of 64.0 MiB", "at-least-once", "<code>mirror skip up clicks/3 --i-accept-loss</code> goes on at", "<br>or <code>mirror skip up clicks/3 --i-accept-loss --to OFFSET</code>"} {
+		"memory 1.0 MiB of 64.0 MiB", "<caption>Disks of the sources</caption>", "<th>Loss in</th>", "at-least-once", "<code>mirror skip up clicks/3 --i-accept-loss</code> goes on at", "<br>or <code>mirror skip up clicks/3 --i-accept-loss --to OFFSET</code>"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %s in\n%s", want, body)
 		}
