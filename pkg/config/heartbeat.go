@@ -14,7 +14,7 @@ const HeartbeatTopic = "mirror.heartbeats"
 // The times between two heartbeats that make sense.
 const (
 	minHeartbeatInterval = 100 * time.Millisecond
-	maxHeartbeatInterval = time.Hour
+	maxHeartbeatInterval = time.Minute
 )
 
 // Heartbeat says where this process writes heartbeats of its own, and where it reads those of all.
@@ -25,7 +25,7 @@ type Heartbeat struct {
 	Read []string `yaml:"read"`
 	// Topic has the heartbeats. It is an ordinary topic: links that shall carry it include it.
 	Topic string `yaml:"topic"`
-	// Interval is the time from one heartbeat to the next: 100 ms to 1 h.
+	// Interval is the time from one heartbeat to the next: 100 ms to 1 min, as alerts take an origin for missing after five.
 	Interval time.Duration `yaml:"interval"`
 }
 

@@ -177,6 +177,9 @@ func TestForgetting(t *testing.T) {
 	if all, _ := h.Status(time.Now()); len(all) != 0 || all == nil {
 		t.Errorf("it is still there: %+v", all)
 	}
+	if all, _ := New(Config{Instance: cfg.Instance, StateDir: cfg.StateDir, Topic: cfg.Topic}, nil, []*kafka.Cluster{c}, nil, quiet()).Status(time.Now()); len(all) != 0 {
+		t.Errorf("it would be back after a crash: %+v", all)
+	}
 	stop()
 	if all, _ := New(cfg, nil, []*kafka.Cluster{c}, nil, quiet()).Status(time.Now()); len(all) != 0 {
 		t.Errorf("it is back after a restart: %+v", all)

@@ -42,6 +42,8 @@ type reader struct {
 	file    string // path of what it saves
 	log     *slog.Logger
 
+	saving sync.Mutex // one at a time; taken before mu
+
 	mu      sync.Mutex // guards the rest
 	heard   *ledger
 	place   place
@@ -180,12 +182,18 @@ func (r *reader) deaf(now time.Time) string {
 	return ""
 }
 
-// forget drops an origin, and says whether it was known.
+// forget drops an origin, and says whether it was known. It is on disk when it returns, as far as the disk takes it.
 func (r *reader) forget(origin string) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	_, known := r.heard.origins[origin]
 	delete(r.heard.origins, origin)
 	r.changed = r.changed || known
-	return known
+	r.mu.Unlock()
+	if !known {
+		return false
+	}
+	if err := r.save(); err != nil {
+		r.log.Error("an origin is forgotten, and that is not saved yet: a crash would bring it back", "origin", origin, "err", err)
+	}
+	return true
 }

@@ -97,6 +97,8 @@ func (r *reader) keepSaved(ctx context.Context) {
 
 // save writes what is known, if it is new.
 func (r *reader) save() error {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	r.mu.Lock()
 	if !r.changed {
 		r.mu.Unlock()

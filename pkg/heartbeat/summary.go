@@ -10,7 +10,7 @@ import (
 // summarize says in a few words how a process fares. What is unknown of one topic is unknown of all; of deadlines the
 // earliest that is known counts.
 func summarize(s *lag.Snapshot, now time.Time) *lag.HeartbeatSummary {
-	sum := &lag.HeartbeatSummary{Version: s.Version}
+	sum := &lag.HeartbeatSummary{Version: s.Version, Eligible: s.Eligible}
 	var through *time.Time
 	known := true
 	for i := range s.Links {

@@ -130,11 +130,11 @@ func TestSummary(t *testing.T) {
 		topic.LossDeadline = deadline
 		return topic
 	}
-	s := &lag.Snapshot{Version: "v3", Links: []lag.Link{
+	s := &lag.Snapshot{Version: "v3", Eligible: new(false), Links: []lag.Link{
 		{State: mirror.StateCopying, Topics: []lag.Topic{topic(mirror.StateCopying, at(90), at(5000)), {Away: true, State: lag.StateElsewhere}}, Disks: []lag.Disk{{FullAt: at(900)}, {}, {FullAt: at(800)}}},
 		{State: mirror.StateHalted, Topics: []lag.Topic{topic(mirror.StateHalted, at(40), at(4000)), topic(mirror.StateWaiting, at(95), nil)}}}}
 	got := summarize(s, now)
-	if got.Version != "v3" || got.State != mirror.StateHalted || *got.Lag != time.Minute || !got.LossDeadline.Equal(*at(4000)) || !got.DiskFullAt.Equal(*at(800)) || got.NotOK != 2 || got.Eligible != nil {
+	if got.Version != "v3" || got.State != mirror.StateHalted || *got.Lag != time.Minute || !got.LossDeadline.Equal(*at(4000)) || !got.DiskFullAt.Equal(*at(800)) || got.NotOK != 2 || got.Eligible == nil || *got.Eligible {
 		t.Errorf("got %+v", got)
 	}
 	s.Links[1].Topics[1].ReplicatedThrough = nil
