@@ -16,7 +16,10 @@ const binaryEnv = "MIRROR"
 // stage is what the tests share: it is set once, by TestMain.
 var stage struct{ binary string }
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	becomeFiltered()
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "tributary-packaging-")

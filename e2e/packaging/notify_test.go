@@ -64,11 +64,10 @@ func (m *serviceManager) await(assignment string) (message string, before []stri
 	}
 }
 
-// start runs the program under this manager, with a watchdog of two seconds.
-func (m *serviceManager) start(config string) (process *exec.Cmd, stderr *bytes.Buffer) {
+// run starts a program under this manager, with a watchdog of two seconds.
+func (m *serviceManager) run(cmd *exec.Cmd) (stderr *bytes.Buffer) {
 	m.t.Helper()
-	cmd := exec.Command(stage.binary, "run", "-c", config)
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=2000000")
+	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+m.path, "WATCHDOG_USEC=2000000")
 	stderr = &bytes.Buffer{}
 	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
@@ -79,7 +78,7 @@ func (m *serviceManager) start(config string) (process *exec.Cmd, stderr *bytes.
 			_, _ = cmd.Process.Kill(), cmd.Wait()
 		}
 	})
-	return cmd, stderr
+	return stderr
 }
 
 // closedPort is a loopback address where nobody answers.
@@ -93,18 +92,25 @@ func closedPort(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// A mirror whose clusters cannot be reached is ready all the same, says what it waits for, feeds the watchdog, and says
-// that it stops: an outage and a reboot at the same time are no loop of starts that time out.
-func TestServiceManagerIsToldWithoutKafka(t *testing.T) {
-	manager := newServiceManager(t)
+// unreachable writes a configuration whose clusters nobody answers for.
+func unreachable(t *testing.T) (config string) {
+	t.Helper()
 	dir := shortDir(t)
-	config := filepath.Join(dir, "mirror.yaml")
+	config = filepath.Join(dir, "mirror.yaml")
 	text := "listen: 127.0.0.1:0\nstate_dir: " + filepath.Join(dir, "state") + "\nclusters:\n  a: {brokers: [\"" + closedPort(t) + "\"]}\n  b: {brokers: [\"" + closedPort(t) + "\"]}\n" +
 		"links:\n  - {name: a-b, from: a, to: b, topics: {include: [\"x\"]}}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	process, stderr := manager.start(config)
+	return config
+}
+
+// A mirror whose clusters cannot be reached is ready all the same, says what it waits for, feeds the watchdog, and says
+// that it stops: an outage and a reboot at the same time are no loop of starts that time out.
+func TestServiceManagerIsToldWithoutKafka(t *testing.T) {
+	manager := newServiceManager(t)
+	process := exec.Command(stage.binary, "run", "-c", unreachable(t))
+	stderr := manager.run(process)
 	ready, before := manager.await("READY=1")
 	if len(before) > 0 || !strings.Contains(ready, "STATUS=") {
 		t.Errorf("got %q, before it %q, want it first and with a status", ready, before)
@@ -128,7 +134,8 @@ func TestUnsoundConfigurationIsNeverReady(t *testing.T) {
 	if err := os.WriteFile(config, []byte("linsk: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	process, stderr := manager.start(config)
+	process := exec.Command(stage.binary, "run", "-c", config)
+	stderr := manager.run(process)
 	_ = process.Wait() // its code is what counts
 	if got := process.ProcessState.ExitCode(); got != 78 {
 		t.Errorf("ended with %d, want 78: %s", got, stderr)

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package packaging_test
+
+func becomeFiltered() {}
