@@ -136,7 +136,7 @@ func TestWhatMustBeQuietIsTested(t *testing.T) {
 		}
 	}
 	for _, words := range []string{"the destination is down", "black-holed", "right to write is revoked", "ZooKeeper is gone", "a partition is halted", "the source is down",
-		"too few in-sync replicas", "a quota holds it", "the prober is frozen", "the process hangs", "standstill: started on a backlog"} {
+		"too few in-sync replicas", "a quota holds it", "the prober is frozen", "the process hangs", "standstill: started on a backlog", "started while a cluster is down"} {
 		if s := find(words); !strings.HasPrefix(s.Name, "standstill: ") || len(s.Alerts) == 0 {
 			t.Errorf("%s: no alert is expected", words)
 		}

@@ -87,6 +87,19 @@ func TestUnknownIsAbsent(t *testing.T) {
 	}
 }
 
+// Where there are no partitions yet, nothing else would say that they stand still.
+func TestWhatCannotStartIsCounted(t *testing.T) {
+	s := shared()
+	s.Links[0].Topics = append(s.Links[0].Topics, lag.Topic{Topic: "refused", Problem: "create topic: not authorized", Partitions: []lag.Partition{{}}}, lag.Topic{Topic: "bare"})
+	s.Links[1].Problem = "read metadata: connection refused"
+	got := ownMetrics(t, newServer(t, func() *lag.Snapshot { return s }))
+	for _, want := range []string{`mirror_problems{link="up"} 2`, `mirror_problems{link="down"} 1`} { // topics of other members do not count
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
 func TestBeforeTheFirstSnapshotThereIsOnlyTheBuild(t *testing.T) {
 	got := ownMetrics(t, newServer(t, func() *lag.Snapshot { return nil }))
 	for line := range strings.Lines(got) {

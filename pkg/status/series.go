@@ -41,11 +41,29 @@ func processMetrics() []metric[*lag.Snapshot] {
 }
 
 func linkMetrics() []metric[*lag.Link] {
-	return []metric[*lag.Link]{{
-		prometheus.NewDesc("mirror_checkpoint_timestamp_seconds", "When the positions of the link were saved, or found saved, last.", []string{"link"}, nil),
-		prometheus.GaugeValue,
-		func(l *lag.Link) (float64, bool) { return seconds(l.LastSave) },
-	}}
+	gauge := func(name, help string, value func(*lag.Link) (float64, bool)) metric[*lag.Link] {
+		return metric[*lag.Link]{prometheus.NewDesc(name, help, []string{"link"}, nil), prometheus.GaugeValue, value}
+	}
+	return []metric[*lag.Link]{
+		gauge("mirror_checkpoint_timestamp_seconds", "When the positions of the link were saved, or found saved, last.",
+			func(l *lag.Link) (float64, bool) { return seconds(l.LastSave) }),
+		gauge("mirror_problems", "Topics of which partitions are missing, and 1 for the link while topics cannot be found or started.",
+			func(l *lag.Link) (float64, bool) { return float64(problems(l)), true }),
+	}
+}
+
+// problems counts what has no partitions that could be shown as waiting, as after a start while a cluster is down.
+func problems(l *lag.Link) int {
+	n := 0
+	if l.Problem != "" {
+		n++
+	}
+	for i := range l.Topics {
+		if t := &l.Topics[i]; !t.Away && (t.Problem != "" || len(t.Partitions) == 0) {
+			n++
+		}
+	}
+	return n
 }
 
 func topicMetrics() []metric[*lag.Topic] {
