@@ -136,7 +136,7 @@ func TestDashboardIsWellFormed(t *testing.T) {
 	if got, want := strings.Join(rows, ", "), "Now, Per tier, Flow, Who, and how, Topics"; got != want {
 		t.Errorf("rows: got %s, want %s", got, want)
 	}
-	if len(d.Annotations.List) < 3 {
+	if len(d.Annotations.List) < 4 {
 		t.Errorf("only %d annotations", len(d.Annotations.List))
 	}
 }
