@@ -21,6 +21,9 @@ type settings struct {
 	Clusters map[string]clusterSettings `yaml:"clusters"`
 	Links    []linkSettings             `yaml:"links"`
 
+	Watchers map[string]string `yaml:"watchers,omitempty"`
+	Deadman  *deadmanSettings  `yaml:"deadman,omitempty"`
+
 	Heartbeat *heartbeatSettings `yaml:"heartbeat,omitempty"`
 }
 
@@ -28,6 +31,11 @@ type heartbeatSettings struct {
 	Produce  []string `yaml:"produce,omitempty"`
 	Read     []string `yaml:"read,omitempty"`
 	Interval string   `yaml:"interval,omitempty"`
+}
+
+type deadmanSettings struct {
+	URL      string `yaml:"url"`
+	Interval string `yaml:"interval"`
 }
 
 type logSettings struct {

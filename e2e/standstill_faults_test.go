@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"tributary/e2e/kafka"
 	"tributary/e2e/load"
@@ -159,6 +160,32 @@ func (s *standstills) frozen(r *route) *standstill {
 			return nil
 		},
 		end: func(t *testing.T) { must(t, r.host.run.thaw()) }}
+}
+
+// headroom is a check of what is known of it: a machine whose disk is filled by much else is no trouble of these tests.
+func headroom() []string { return []string{"check", "headroom", "-w", "2s", "-c", "1s"} }
+
+// deaf takes away what the prober alone uses: its connections are black holes from its first question about disks on. Records
+// flow on, and how long until a loss is no longer known.
+func (s *standstills) deaf(r *route) *standstill {
+	ways := lane(s.from, 3)
+	var before int64
+	silenced := func() int64 { return total(ways, func(p kafka.ProxyStats) int64 { return p.Silenced }) }
+	return &standstill{name: "prober frozen", r: r, check: headroom(), code: 3, says: "the source has not told what is left for", flows: true, ready: true,
+		begin: func(*testing.T) {
+			before = silenced()
+			each(ways, func(p *kafka.Proxy) { p.SilenceOn(int16(kmsg.DescribeLogDirs)) })
+		},
+		fired: func(context.Context) error {
+			if silenced() == before {
+				return errors.New("no connection fell silent")
+			}
+			return nil
+		},
+		end: func(t *testing.T) {
+			r.awaitMore(t, 10, 30*time.Second)
+			must(t, heal(ways))
+		}}
 }
 
 // alone takes ZooKeeper away from a pool: young records flow on, which the check says is no better than a warning, and old

@@ -43,6 +43,7 @@ type faults struct {
 	piece       int              // bytes written at once, zero for no limit
 	largest     int              // bytes; larger pieces of a stream, and all behind them, are swallowed; zero for no limit
 	silentAfter int64
+	silentOn    int16 // of requests of this kind, by its key at Kafka, and all behind them; zero for none
 	resetAfter  int64
 }
 
@@ -52,7 +53,7 @@ type ProxyStats struct {
 	Open          int64 // connections now
 	Cut           int64 // connections closed by Cut
 	Reset         int64 // connections reset by Reset or ResetAfter, or by Heal because they had lost bytes
-	Silenced      int64 // connections that SilenceAfter or LoseLarge made swallow bytes
+	Silenced      int64 // connections that SilenceAfter, SilenceOn or LoseLarge made swallow bytes
 	Unreachable   int64 // connections reset because the target did not accept
 	UpBytes       int64 // delivered to the target
 	DownBytes     int64 // delivered to clients
@@ -153,6 +154,12 @@ func (p *Proxy) ResetAfter(bytes int64) {
 // whose packets may not be that large and which does not say so: connections are made and small requests answered.
 func (p *Proxy) LoseLarge(size int) {
 	p.change(func(f *faults) { f.largest = size })
+}
+
+// SilenceOn makes a connection a black hole once a request of a kind begins a piece of what it carries to the target, by the
+// key that Kafka has for it, which is not 0: so whoever alone asks for that hears nothing more.
+func (p *Proxy) SilenceOn(key int16) {
+	p.change(func(f *faults) { f.silentOn = key })
 }
 
 // Slice delivers at most that many bytes at a time, as packets of their own.

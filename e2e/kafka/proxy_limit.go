@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -52,7 +53,7 @@ func (l *link) write(ctx context.Context, d direction, to *net.TCPConn, data []b
 		if f.largest > 0 && len(data) > f.largest {
 			l.silence(&l.blocked[d])
 		}
-		if f.silentAfter > 0 && l.carried[d] >= f.silentAfter {
+		if f.silentOn > 0 && d == up && begins(data, f.silentOn) || f.silentAfter > 0 && l.carried[d] >= f.silentAfter {
 			l.silence(&l.blocked[up])
 			l.silence(&l.blocked[down])
 		}
@@ -92,6 +93,11 @@ func (f faults) next(data []byte, carried int64) []byte {
 		}
 	}
 	return data[:n]
+}
+
+// begins says whether data begins with a request of a kind: its size and then its key.
+func begins(data []byte, key int16) bool {
+	return len(data) >= 6 && int16(binary.BigEndian.Uint16(data[4:])) == key
 }
 
 // silence makes a link swallow one direction until it is reset, by Heal or by its peers.

@@ -14,6 +14,7 @@ func TestProxyLosesPartOfAStream(t *testing.T) {
 		begin func(*Proxy)
 	}{
 		{"silent after", func(p *Proxy) { p.SilenceAfter(1000) }},
+		{"silent on", func(p *Proxy) { p.SilenceOn(0x0101) }}, // the key that large begins with
 		{"large lost", func(p *Proxy) { p.LoseLarge(1400) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

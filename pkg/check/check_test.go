@@ -118,8 +118,11 @@ func TestHeadroom(t *testing.T) {
 			"MIRROR CRITICAL - edge-up clicks: may be lost since 1m00s (retention_time), 1s behind, caught_up | headroom=-60s;14400:;3600: topics=1;;;0\n"},
 		{"kept for ever", up(healthy("clicks")), Options{}, "MIRROR OK - nothing is ever removed at the source | topics=1;;;0\n"},
 		{"unknown", up(topicWith(func(t *Topic) { t.RetentionSeconds = ptr(1.0) })), Options{}, "MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
-		{"source silent", linkWith(func(l *Link) { l.Probe.Source.Success = ago(3 * time.Minute) }, healthy("clicks")), Options{},
-			"MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
+		{"source silent", linkWith(func(l *Link) { l.Probe.Source = Probed{Success: ago(3 * time.Minute), Problem: "i/o timeout"} }, healthy("clicks")), Options{},
+			"MIRROR UNKNOWN - edge-up: the source has not told what is left for 3m00s: i/o timeout | topics=1;;;0\n"},
+		{"source silent, and the countdown goes on", linkWith(func(l *Link) { l.Probe.Source.Success = ago(3 * time.Minute) }, due(time.Minute, "retention_time", ptr(0.1))), day,
+			"MIRROR CRITICAL - edge-up clicks: 1m00s until loss (retention_time), 1s behind, caught_up (and 1 more) | headroom=60s;86400:;43200: topics=1;;;0\n" +
+				"CRITICAL edge-up clicks: 1m00s until loss (retention_time), 1s behind, caught_up\nUNKNOWN edge-up: the source has not told what is left for 3m00s\n"},
 		{"no topics", up(), Options{}, "MIRROR UNKNOWN - edge-up: no topic matches yet | topics=0;;;0\n"},
 		{"no link", &Report{}, Options{}, "MIRROR UNKNOWN - the mirror has no links\n"},
 	} {
@@ -142,6 +145,8 @@ func TestHeartbeats(t *testing.T) {
 		{"well", &Report{Heartbeat: []Heartbeat{well}}, Options{}, "MIRROR OK - 1 origins, the longest silence is 5s | silence=5s;120;300;0 origins=1;;;0 silent=0;;;0 lost=0;;;0\n"},
 		{"silent", &Report{Heartbeat: []Heartbeat{well, silent}}, Options{},
 			"MIRROR CRITICAL - ad-2: silent for 10m00s, was halted, 2h00m until loss | silence=600s;120;300;0 origins=2;;;0 silent=1;;;0 lost=3;;;0\n"},
+		{"deaf", &Report{Heartbeat: []Heartbeat{{Origin: "ad-1", State: "unknown", Time: ago(time.Hour)}}}, Options{},
+			"MIRROR UNKNOWN - ad-1: nothing can be heard here; see: mirror heartbeat | silence=3600s;120;300;0 origins=1;;;0 silent=0;;;0 lost=0;;;0\n"},
 		{"too few", &Report{Heartbeat: []Heartbeat{well}}, Options{Expect: 2},
 			"MIRROR CRITICAL - 1 origins are heard of, 2 are expected | silence=5s;120;300;0 origins=1;;;0 silent=0;;;0 lost=0;;;0\n"},
 		{"never", &Report{}, Options{}, "MIRROR UNKNOWN - no heartbeat was ever read here; see heartbeat.read of the configuration\n"},

@@ -11,8 +11,9 @@ const (
 	DefaultHeadroomCritical = time.Hour
 )
 
-// probeBelieved is how old the last answer of a source may be to say that a topic has no deadline.
-const probeBelieved = 2 * time.Minute
+// probeBelieved is how old the last answer of a source may be to judge by: six are missing then. The deadlines that were known
+// go on counting down, but what changed since is not known.
+const probeBelieved = time.Minute
 
 // causeTime is the cause of a deadline that the shares of a retention are about.
 const causeTime = "retention_time"
@@ -68,6 +69,9 @@ func (j *headroomJudge) link(l Link) {
 			text = "its topics are not known: " + l.Problem
 		}
 		j.findings = append(j.findings, finding{severity: Unknown, link: l.Name, text: text, passing: true})
+	}
+	if text, silent := l.silent(j.now); silent && len(l.Topics) > 0 {
+		j.findings = append(j.findings, finding{severity: Unknown, link: l.Name, text: text, passing: true, urgency: -1e12})
 	}
 	for _, t := range l.Topics {
 		if t.State != stateElsewhere {
@@ -135,6 +139,21 @@ func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
 
 // endless says whether a topic without a deadline is known to have none: its source answered, and names no retention.
 func (j *headroomJudge) endless(l Link, t Topic) bool {
-	probed := l.Probe.Source.Success
-	return t.RetentionSeconds == nil && t.RetentionBytes == nil && probed != nil && j.now.Sub(*probed) < probeBelieved && t.State != stateUnowned
+	return t.RetentionSeconds == nil && t.RetentionBytes == nil && l.Probe.Source.Success != nil && t.State != stateUnowned
+}
+
+// silent says since when the source of a link does not tell what deadlines depend on, if that is so for too long.
+func (l Link) silent(now time.Time) (string, bool) {
+	s := l.Probe.Source
+	if s.Success != nil && now.Sub(*s.Success) < probeBelieved {
+		return "", false
+	}
+	text := "the source never told what is left"
+	if s.Success != nil {
+		text = "the source has not told what is left for " + short(now.Sub(*s.Success))
+	}
+	if s.Problem != "" {
+		text += ": " + s.Problem
+	}
+	return text, true
 }

@@ -32,7 +32,9 @@ func Heartbeats(r *Report, now time.Time, o Options) Result {
 		age := max(0, now.Sub(*h.Time))
 		longest = max(longest, age)
 		f := finding{severity: grade(age, warn, critical), topic: h.Origin, urgency: age.Seconds(), text: "silent for " + short(age)}
-		if f.severity != OK {
+		if h.State == "unknown" {
+			f.severity, f.passing, f.text = Unknown, true, "nothing can be heard here; see: mirror heartbeat"
+		} else if f.severity != OK {
 			silent++
 			f.text += h.lastWord(now)
 		}

@@ -106,6 +106,7 @@ type Partition struct {
 // Heartbeat is what was heard last of one origin.
 type Heartbeat struct {
 	Origin  string     `json:"origin"`
+	State   string     `json:"state"` // unknown: nothing can be heard here, so that its silence says nothing
 	Time    *time.Time `json:"time"`
 	Lost    int64      `json:"lost"`
 	Latency *float64   `json:"latency_seconds"`
