@@ -32,6 +32,7 @@ var secrets = map[string]string{
 	"path of the other dead-man's address": "deadman-path-4717",
 	"token of the status":                  "status-token-4718-abcdef",
 	"token of the other status":            "status-token-4719-abcdef",
+	"token that a reload is asked for":     "status-token-4720-abcdef",
 }
 
 // A mirror shows none of its secrets, whatever goes wrong: not in its log, metrics, status, page, events, profiles, commands,
@@ -163,7 +164,26 @@ func (h *host) everything(t *testing.T) map[string]string {
 		must(t, err)
 		shown["mirror "+strings.Join(args, " ")] = got.stdout + got.stderr
 	}
+	shown["mirror reload"] = h.reloadToken(t)
+	shown["log after a reload"] = h.files(t)["log"]
 	return shown
+}
+
+// reloadToken asks the running mirror for another token, which takes a restart, and returns what the command said.
+func (h *host) reloadToken(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(h.config)
+	must(t, err)
+	for _, token := range []string{"token of the status", "token of the other status"} {
+		text = bytes.Replace(text, []byte(secrets[token]), []byte(secrets["token that a reload is asked for"]), 1)
+	}
+	must(t, os.WriteFile(h.config, text, 0o600))
+	got, err := h.command(within(t, time.Minute), "reload")
+	must(t, err)
+	if got.code != 1 || !strings.Contains(got.stderr, "status_token") {
+		t.Errorf("mirror reload with another token: exit code %d, want 1 and the key: %s", got.code, got.stderr)
+	}
+	return got.stdout + got.stderr
 }
 
 // files returns the log, and what is in the state directory.
