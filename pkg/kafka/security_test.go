@@ -61,6 +61,9 @@ func TestWrongPassword(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `log in as "user" by SCRAM-SHA-512: `) || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("got %v, want who was refused and no password", err)
 	}
+	if sent, flying := c.counted.requests.Count(), c.counted.inFlight.Count(); sent == 0 || flying != 0 {
+		t.Errorf("%d requests are counted, %d in flight; want some, and none", sent, flying)
+	}
 }
 
 // TestRefusedLoginHasCode answers as Kafka does, where kfake hangs up.
@@ -174,6 +177,9 @@ func TestSilentServer(t *testing.T) {
 			}
 			if took := time.Since(begin); took > 3*time.Second {
 				t.Errorf("returned after %v, want 0.05 s", took)
+			}
+			if flying := c.counted.inFlight.Count(); flying != 0 {
+				t.Errorf("%d requests are still in flight", flying)
 			}
 		})
 	}
