@@ -40,6 +40,7 @@ func newRoot() *cobra.Command {
   mirror check lag                   the same for Nagios and Sensu
   mirror top                         the same, live
   mirror lag                         how fast it gets on, and when it has caught up
+  mirror doctor                      why it stands still, and what to do
   mirror events                      what happened
   mirror skip edge-region clicks/3   what is lost of a halted partition, and what can be done
   mirror owners region-home          which member of a pool mirrors what
@@ -57,7 +58,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
 	root.AddCommand(newRun(&path), newDemo(), newValidate(&path), newStatus(&path), newCheck(&path), newEligible(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
 		newHeartbeat(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
-	root.AddCommand(newLag(&path), newTopics(&path), newTop(&path), newWait(&path))
+	root.AddCommand(newLag(&path), newTopics(&path), newTop(&path), newWait(&path), newDoctor(&path), newDebug(&path))
 	root.AddCommand(newMan())
 	refuseUnknownHelp(root)
 	return root

@@ -1,0 +1,150 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// class is a kind of error, found in its text: the words are Kafka's and the system's, which do not change.
+type class struct {
+	name  string
+	words []string
+	rank  rank
+	text  func(cluster string) string
+	next  func(cluster, link string) string
+}
+
+// classes are in the order to try them in: what is more exact first.
+func classes() []class {
+	return []class{
+		{"topic_gone", []string{"topic is gone", "UNKNOWN_TOPIC", "does not exist at"}, rankOperator,
+			func(c string) string { return "a topic is not there at " + c },
+			func(c, _ string) string {
+				return "make the topic at " + c + ", or give back the right to DESCRIBE it, or exclude it and: mirror reload"
+			}},
+		{"acl", []string{"AUTHORIZATION_FAILED"}, rankRights,
+			func(c string) string { return "a right is missing at " + c },
+			func(c, link string) string {
+				return fmt.Sprintf("kafka-acls.sh --list at %s: the mirror's user needs DESCRIBE and READ at the source, DESCRIBE, WRITE, READ and where it creates topics CREATE at the destination, and its group mirror.%s at the source", c, link)
+			}},
+		{"login", []string{"SASL", "SCRAM", "log in as", "certificate", "tls:", "x509"}, rankRights,
+			func(c string) string { return c + " does not accept the mirror, or the other way round" },
+			func(c, _ string) string { return "correct sasl or tls of clusters." + c + ", then restart the mirror" }},
+		{"not_enough_replicas", []string{"NOT_ENOUGH_REPLICAS"}, rankReplicas,
+			func(c string) string {
+				return c + " has fewer replicas in sync than min.insync.replicas, and takes nothing"
+			},
+			func(c, _ string) string {
+				return "kafka-topics.sh --describe --under-min-isr-partitions at " + c + "; start the brokers that are missing"
+			}},
+		{"no_leader", []string{"LEADER_NOT_AVAILABLE", "NOT_LEADER", "no leader is known", "has no leader"}, rankReplicas,
+			func(c string) string { return "partitions at " + c + " have no leader" },
+			func(c, _ string) string { return "kafka-topics.sh --describe --unavailable-partitions at " + c }},
+		{"name_unknown", []string{"no such host", "server misbehaving"}, rankReach,
+			func(c string) string { return "a name of " + c + " is not known" },
+			func(c, _ string) string { return "see to DNS, or to brokers of clusters." + c }},
+		{"unreachable", []string{"connection refused", "no route to host", "network is unreachable", "connection reset", "broken pipe", "EOF", "no live broker"}, rankReach,
+			func(c string) string { return c + " cannot be reached: nobody listens there, or the way is cut" },
+			func(c, _ string) string {
+				return "see whether the brokers of " + c + " run, and the network to them; it goes on by itself"
+			}},
+		{"silent", []string{"i/o timeout", "deadline exceeded", "did not answer", "no answer", "timed out", "REQUEST_TIMED_OUT", "nothing was acknowledged"}, rankReach,
+			func(c string) string {
+				return c + " does not answer: packets are dropped on the way, or its brokers hang"
+			},
+			func(c, _ string) string {
+				return "see to firewalls and the way to the brokers of " + c + ", such as: nc -vz BROKER PORT; it goes on by itself"
+			}},
+	}
+}
+
+// troubles finds what is retried: of partitions, of topics, and of the link.
+func (e *examination) troubles() {
+	e.trouble("", "", e.link.Problem)
+	for _, t := range e.topics() {
+		if t.State == "waiting" || t.State == "starting" {
+			e.trouble("", t.Topic, t.Problem)
+		}
+		for _, p := range t.Partitions {
+			if p.State == "waiting" || p.State == "starting" {
+				e.trouble("", t.Topic, p.Error)
+			}
+		}
+	}
+}
+
+// trouble takes in one text, of a side if that is known. Of the same kind there is one diagnosis.
+func (e *examination) trouble(side, topic, text string) {
+	if text == "" {
+		return
+	}
+	side = or(side, e.sideOf(text))
+	cluster := map[string]string{"source": e.link.From, "target": e.link.To}[side]
+	c, known := classOf(text)
+	cause := sideWord(side) + "_" + c.name
+	if !known || side == "" {
+		cause, cluster = "waiting", e.link.From+" or "+e.link.To
+	}
+	for i := range e.found {
+		if e.found[i].Cause == cause {
+			if topic != "" && len(e.found[i].Evidence) < examples && !slices.ContainsFunc(e.found[i].Evidence, func(has string) bool { return strings.Contains(has, text) }) {
+				e.found[i].Evidence = append(e.found[i].Evidence, topic+": "+text)
+			}
+			return
+		}
+	}
+	d := Diagnosis{Cause: cause, Text: "it waits for something at " + cluster, Evidence: e.counted(side, strings.TrimPrefix(topic+": "+text, ": ")),
+		Next: "mirror status " + e.link.Name + " shows every partition; it goes on by itself when what the text names is right", rank: rankReach}
+	if known && side != "" {
+		d.Text, d.Next, d.rank = c.text(cluster), c.next(cluster, e.link.Name), c.rank
+	}
+	e.add(d)
+}
+
+// counted is the evidence of a text with the errors that were counted beside it.
+func (e *examination) counted(side, text string) []string {
+	list := []string{text}
+	for _, n := range e.Errors {
+		if n.Link == e.link.Name && n.Side == side && n.Count > 0 {
+			list = append(list, fmt.Sprintf("%d errors of class %s at the %s while this ran", n.Count, n.Class, n.Side))
+		}
+	}
+	return list
+}
+
+func classOf(text string) (class, bool) {
+	for _, c := range classes() {
+		if slices.ContainsFunc(c.words, func(word string) bool { return strings.Contains(text, word) }) {
+			return c, true
+		}
+	}
+	return class{}, false
+}
+
+// sideOf finds which cluster a text is about: texts name it, and say what was done there.
+func (e *examination) sideOf(text string) string {
+	names := func(cluster string) bool {
+		return slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" :,;()", r) }), func(word string) bool { return word == cluster })
+	}
+	source, target := names(e.link.From), names(e.link.To)
+	switch {
+	case source != target && source:
+		return "source"
+	case source != target:
+		return "target"
+	case strings.Contains(text, "produce") || strings.Contains(text, "join ") || strings.Contains(text, "nothing was acknowledged"):
+		return "target"
+	case strings.Contains(text, "fetch"):
+		return "source"
+	}
+	return ""
+}
+
+// sideWord is what causes call a side.
+func sideWord(side string) string {
+	if side == "target" {
+		return "destination"
+	}
+	return side
+}
