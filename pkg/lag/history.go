@@ -44,7 +44,7 @@ type partitionHistory struct {
 
 // observe takes one look at a link, with a view of its pool if there is one, and returns what it shows and what changed.
 func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, v *pool.View) (Link, []change) {
-	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Retention: h.outside.retention, Flow: s.Flow}
+	link := Link{Name: s.Name, From: s.From, To: s.To, AtLeastOnce: s.AtLeastOnce, Parks: s.Parks, Problem: cmp.Or(s.Problem, absent(v)), SaveProblem: s.SaveProblem, Pool: v, Retention: h.outside.retention, Flow: s.Flow}
 	if !s.PausedUntil.IsZero() {
 		link.PausedUntil = new(s.PausedUntil.UTC())
 	}

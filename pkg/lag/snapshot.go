@@ -27,6 +27,7 @@ type Snapshot struct {
 type Link struct {
 	Name, From, To string
 	AtLeastOnce    bool
+	Parks          bool         // records that cannot be copied are put aside
 	State          mirror.State // the worst of the topics; at least waiting with a Problem; starting without topics
 	Running        bool         // its loops were seen at work; says nothing about reaching a cluster
 	Problem        string       // why topics are not known or not all started, "" when all is well

@@ -164,6 +164,7 @@ type TopicStatus struct {
 type LinkStatus struct {
 	Name, From, To string
 	AtLeastOnce    bool
+	Parks          bool   // records that cannot be copied are put aside
 	Problem        string // why topics are not known or not all started, "" when all is well
 	SaveProblem    string // why positions are not saved, "" when they are
 	Flow           Flow
@@ -184,7 +185,7 @@ func (l *Link) Topics() []string {
 // Status returns the present moment. It does no I/O.
 func (l *Link) Status() LinkStatus {
 	l.mu.Lock()
-	s := LinkStatus{Name: l.cfg.Name, From: l.cfg.From, To: l.cfg.To, AtLeastOnce: l.cfg.AtLeastOnce,
+	s := LinkStatus{Name: l.cfg.Name, From: l.cfg.From, To: l.cfg.To, AtLeastOnce: l.cfg.AtLeastOnce, Parks: l.cfg.Parking != nil,
 		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave, PausedUntil: l.pausedUntil(WholeLink)}
 	l.mu.Unlock()
 	now := time.Now()

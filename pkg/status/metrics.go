@@ -189,6 +189,9 @@ func (c *collector) collectLink(out chan<- prometheus.Metric, link *lag.Link) {
 			send(out, c.lost, prometheus.CounterValue, float64(t.Lost[cause]), link.Name, t.Topic, string(cause))
 		}
 		for _, reason := range mirror.SkipReasons() {
+			if n := t.Skipped[reason]; n == 0 && reason != mirror.SkipOperator && !link.Parks {
+				continue // it will not count before a restart
+			}
 			send(out, c.skipped, prometheus.CounterValue, float64(t.Skipped[reason]), link.Name, t.Topic, string(reason))
 		}
 		c.collectGaps(out, t, link.Name)
