@@ -37,6 +37,7 @@ type statusOptions struct {
 	link    string // "" for all
 	format  output
 	watch   bool
+	judge   bool // the exit code tells how it is
 }
 
 func newStatus(path *string) *cobra.Command {
@@ -44,23 +45,33 @@ func newStatus(path *string) *cobra.Command {
 		Use:   "status [LINK]",
 		Short: "Show how far behind every topic is, worst first",
 		Long: `Show how far behind every topic is, worst first. The running mirror is asked; no cluster is.
-A "?" stands for what is not known.`,
+A "?" stands for what is not known. With --exit-code it ends with 0 OK, 1 WARNING, 2 CRITICAL or 3 UNKNOWN: the worst of mirror
+check lag, headroom and daemon.`,
 		Example: `  mirror status
   mirror status edge-region --watch
   mirror status -o json | jq '.links[].topics[] | select(.state == "halted")'
-  mirror status --address 10.0.1.7:9464`,
+  mirror status --address 10.0.1.7:9464
+  mirror status --exit-code > /dev/null || page somebody`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	format := addOutput(cmd)
 	var o statusOptions
 	cmd.Flags().StringVar(&o.address, "address", "", "`host:port` of the mirror (default: listen of the configuration)")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "ask again every two seconds until interrupted")
+	cmd.Flags().BoolVar(&o.judge, "exit-code", false, "end with 0 to 3, as a check does")
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		o.config, o.named, o.format = *path, cmd.Flags().Changed("config"), *format
 		if len(args) == 1 {
 			o.link = args[0]
 		}
-		return showStatus(cmd.Context(), cmd.OutOrStdout(), o)
+		show := func() error { return showStatus(cmd.Context(), cmd.OutOrStdout(), o) }
+		switch {
+		case o.judge && o.watch:
+			return &exitError{exitUsage, errors.New("--exit-code is of one look: leave out --watch")}
+		case o.judge:
+			return judged(cmd.Context(), o, show)
+		}
+		return show()
 	})
 	return cmd
 }

@@ -166,3 +166,33 @@ func TestBehindOf(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusExitCode(t *testing.T) {
+	serve := func(behind time.Duration, state string) string {
+		return serveStatus(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/readyz" {
+				_, _ = io.WriteString(w, "ready\n")
+				return
+			}
+			now := time.Now()
+			fmt.Fprintf(w, `{"time":%q,"links":[{"name":"up","state":%[2]q,"probe":{"source":{"success":%[1]q}},"topics":[{"topic":"a","state":%[2]q,"lag_records":1,"replicated_through":%q,"loss_deadline":%q,"loss_cause":"retention_time"}]}]}`,
+				now.Format(time.RFC3339Nano), state, now.Add(-behind).Format(time.RFC3339Nano), now.Add(100*time.Hour).Format(time.RFC3339Nano))
+		})
+	}
+	for _, test := range []struct {
+		name, address string
+		args          []string
+		code          int
+	}{
+		{"fine", serve(0, "caught_up"), nil, 0},
+		{"halted", serve(time.Second, "halted"), nil, 2},
+		{"gone", "127.0.0.1:1", nil, 3},
+		{"watching", "127.0.0.1:1", []string{"--watch"}, exitUsage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := mirror(t, append([]string{"status", "--exit-code", "--address", test.address}, test.args...)...); got.code != test.code {
+				t.Errorf("exit %d, want %d: %s%s", got.code, test.code, got.out, got.stderr)
+			}
+		})
+	}
+}

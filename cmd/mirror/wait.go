@@ -48,7 +48,8 @@ func newWait(path *string) *cobra.Command {
 		Short: "Wait until the destination has caught up, for scripts and deployments",
 		Long: `Wait until all that the source had when the wait began is at the destination (caught-up), or until that is proven record by
 record (verified, which waits for the first and then does what mirror verify does; it needs the configuration and its
-secrets). Exit code 124: the time was over before. A mirror that is starting is waited for.`,
+secrets). Exit code 124: the time was over before. A mirror that is starting is waited for. What other members of a pool have,
+they must be asked for.`,
 		Example: `  mirror wait --for caught-up
   mirror wait edge-region clicks --for caught-up,verified --timeout 30m
   mirror wait --timeout 1m || echo not yet`,

@@ -31,3 +31,14 @@ func (s Severity) rank() int { return slices.Index([]Severity{OK, Warning, Unkno
 
 // MarshalText writes the word.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Worst returns the severity of the worst of several results.
+func Worst(results ...Result) Severity {
+	worst := OK
+	for _, r := range results {
+		if r.Severity.rank() > worst.rank() {
+			worst = r.Severity
+		}
+	}
+	return worst
+}
