@@ -8,9 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,7 +55,11 @@ type pooledProcess struct {
 	cfg    *config.Config
 	log    *transcript
 	client *fake.Client // of the present run
-	stop   func() error
+	hangup chan os.Signal
+
+	mu   sync.Mutex
+	next *config.Config // guarded by mu: what the file says
+	stop func() error
 }
 
 // process configures a member; nothing runs.
@@ -65,7 +72,7 @@ func (r *pooledRig) process(instance, zone string) *pooledProcess {
 	if err := cfg.Validate(Supported); err != nil {
 		r.t.Fatal(err)
 	}
-	return &pooledProcess{cfg: cfg}
+	return &pooledProcess{cfg: cfg, hangup: make(chan os.Signal, 1)}
 }
 
 // start runs the process until its stop.
@@ -75,7 +82,10 @@ func (r *pooledRig) start(p *pooledProcess) {
 	connect := func(config.ZooKeeper, *slog.Logger) (coord.Client, error) { return p.client, nil }
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1) // holds run's only answer
-	go func() { ended <- run(ctx, p.cfg, "test", connect, slog.New(slog.NewJSONHandler(p.log, nil))) }()
+	reload := Reload{Load: p.load, Hangup: p.hangup}
+	go func() {
+		ended <- run(ctx, p.cfg, "test", connect, slog.New(slog.NewJSONHandler(p.log, nil)), WithReload(reload))
+	}()
 	p.stop = func() error {
 		cancel()
 		select {
@@ -87,6 +97,29 @@ func (r *pooledRig) start(p *pooledProcess) {
 	}
 	r.t.Cleanup(cancel)
 	eventually(r.t, p.cfg.Instance+" starts", func() bool { return p.log.logged("mirror started", "listen") != "" })
+}
+
+// load reads what the file says.
+func (p *pooledProcess) load() (*config.Config, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next, nil
+}
+
+// reload lets the running process exclude topics.
+func (p *pooledProcess) reload(exclude ...string) {
+	p.mu.Lock()
+	next := *p.cfg
+	next.Links = slices.Clone(next.Links)
+	next.Links[0].Topics.Exclude = exclude
+	p.next = &next
+	p.mu.Unlock()
+	p.hangup <- syscall.SIGHUP
+}
+
+// has says whether a member's view has a topic with an owner.
+func (p *pooledProcess) has(t *testing.T, topic string) bool {
+	return slices.ContainsFunc(p.view(t).Units, func(u struct{ Topic, Owner string }) bool { return u.Topic == topic && u.Owner != "" })
 }
 
 // pooledView is what the API tells of a pool, as far as the tests need it.
@@ -292,6 +325,42 @@ func TestPoolGoesOnWhenAMemberFallsSilentAndWhenOneLeaves(t *testing.T) {
 	if names := r.ensemble.Names("/mirror/test/members"); len(names) > 0 {
 		t.Errorf("members are left behind: %v", names)
 	}
+}
+
+// TestReloadInAPool pins that a topic goes on while one member still includes it, stops when none does, with its records saved,
+// and goes on exactly there when it is included again.
+func TestReloadInAPool(t *testing.T) {
+	r := newPooledRig(t)
+	a, b := r.process("a", "z1"), r.process("b", "z2")
+	w := startTraffic(t, r.edge.ListenAddrs())
+	r.start(a)
+	r.start(b)
+	eventually(t, "all topics have owners", func() bool { return a.view(t).Owned+b.view(t).Owned == pooledTopics })
+	r.flows("shared by two")
+	a.reload(pooledTopic(0))
+	r.flows("excluded at one member")
+	b.reload(pooledTopic(0))
+	eventually(t, "nobody has the topic", func() bool { return !a.has(t, pooledTopic(0)) && !b.has(t, pooledTopic(0)) })
+	stopped := r.arrived(0)
+	for i := 1; i < pooledTopics; i++ {
+		before := r.arrived(i)
+		eventually(t, "the others go on", func() bool { return r.arrived(i) > before })
+	}
+	if now := r.arrived(0); now != stopped {
+		t.Errorf("%d records of an excluded topic arrived", now-stopped)
+	}
+	a.reload()
+	b.reload()
+	eventually(t, "the topic has an owner again", func() bool { return a.has(t, pooledTopic(0)) })
+	r.flows("included again")
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "everything is at the region", func() bool { return r.arrived(-1) >= w.total() })
+	if err := errors.Join(a.stop(), b.stop()); err != nil {
+		t.Error(err)
+	}
+	r.exact(w)
 }
 
 // TestPoolStartsWithoutItsEnsemble pins that a process runs, and says what it waits for, while ZooKeeper cannot be reached.
