@@ -132,7 +132,7 @@ func (s *standstills) halted(r *route) *standstill {
 			end := s.offered(t, r)
 			eventually(t, standsWithin, "more comes in", func(ctx context.Context) error {
 				ends, err := s.from.EndOffsets(ctx, r.topic)
-				if err == nil && ends[0] < end+10 {
+				if err == nil && ends[0] < end+4 {
 					err = fmt.Errorf("ends are %v", ends)
 				}
 				return err

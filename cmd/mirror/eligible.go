@@ -119,6 +119,9 @@ func printEligible(out io.Writer, format output, r eligibleReport) error {
 	return nil
 }
 
+// unusual says whether there is more to say than that the host takes traffic.
+func (r eligibleReport) unusual() bool { return !r.In || r.Until != nil }
+
 // line is a report for people.
 func (r eligibleReport) line(now time.Time) string {
 	word := "DRAIN"

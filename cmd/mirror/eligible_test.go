@@ -51,3 +51,24 @@ func TestPoolShowsTheState(t *testing.T) {
 		t.Errorf("exit %d, %q", got.code, got.stderr)
 	}
 }
+
+func TestStatusSaysWhenTheHostTakesNoTraffic(t *testing.T) {
+	now := time.Now()
+	until := now.Add(time.Hour)
+	for _, test := range []struct {
+		name     string
+		eligible *eligibleReport
+		want     string // "" nothing
+	}{
+		{"in", &eligibleReport{In: true, Since: now}, ""},
+		{"not said", nil, ""},
+		{"drained", &eligibleReport{Since: now.Add(-time.Minute), Text: "/kafka is full soon"}, "TRAFFIC  DRAIN for 1m00s: /kafka is full soon\n"},
+		{"kept in", &eligibleReport{In: true, Since: now, Until: &until}, "TRAFFIC  IN for 0s; an operator decides for 1h00m more (mirror pool auto ends it)\n"},
+	} {
+		report := statusReport{Eligible: test.eligible}
+		got := report.render(now, false)
+		if has := strings.Contains(got, "TRAFFIC"); has != (test.want != "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -17,6 +17,8 @@ type statusReport struct {
 	Version  string       `json:"version"`
 	Links    []linkStatus `json:"links"`
 	heartbeatReport
+
+	Eligible *eligibleReport `json:"eligible"` // nil: not said
 }
 
 type linkStatus struct {
@@ -97,6 +99,9 @@ func (r *statusReport) render(now time.Time, color bool) string {
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s  zone %s  version %s\n", known(r.Instance), known(r.Zone), known(r.Version))
+	if e := r.Eligible; e != nil && e.unusual() {
+		fmt.Fprintf(&out, "TRAFFIC  %s\n", e.line(now))
+	}
 	line := -1
 	for text := range cells.lines() {
 		if line >= 0 && color {
