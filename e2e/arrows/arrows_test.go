@@ -47,7 +47,7 @@ func arrows() map[string][]string {
 		"pkg/journal":                   {"pkg/mirror"},
 		"pkg/heartbeat":                 {"pkg/batch", "pkg/durable", "pkg/kafka", "pkg/lag", "pkg/mirror"},
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
-		"pkg/lag":                       {"pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
+		"pkg/lag":                       {"pkg/durable", "pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
 		"pkg/probe":                     {"pkg/durable", "pkg/kafka"},
 		"pkg/status":                    {"pkg/eligible", "pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
 		"pkg/systemd":                   {},

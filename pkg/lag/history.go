@@ -17,6 +17,9 @@ type linkHistory struct {
 	pool    poolHistory
 	loud    loudness
 	outside outside // set before each look
+
+	begun    bool                       // it was looked at before
+	recalled map[string]recalledOutlook // by topic: what was told before the process began, until all topics are known
 }
 
 // outside is what a look takes in beside the link's own status.
@@ -64,7 +67,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 		}
 		th := h.topics[ts.Topic]
 		if th == nil {
-			th = &topicHistory{}
+			th = h.resume(ts.Topic)
 		}
 		topics[ts.Topic] = th
 		topic, found := th.observe(now, ts, h.outside)
@@ -80,6 +83,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 	}
 	h.topics = topics
 	link.addSeats(seats)
+	h.standIn(now, &link, owner, s.Topics)
 	for _, t := range link.Topics {
 		link.State = Worse(link.State, t.State)
 	}

@@ -39,6 +39,12 @@ type Config struct {
 	// but that of tombstones.
 	Probes map[string]Probes
 
+	// Path is the file that keeps what was told of the time until loss, so that it goes on after a restart. "": nothing is kept.
+	Path string
+
+	// Wanted says whether a link mirrors a topic, as far as its configuration says. Nil: it does.
+	Wanted func(link, topic string) bool
+
 	// Retention are the first thresholds of the headroom, by name of the link; see SetRetention.
 	Retention map[string]Retention
 	// Eligible says whether the host may take new traffic, at any time and from memory; nil: nobody knows.
@@ -56,6 +62,9 @@ type Observer struct {
 	links []*linkHistory // owned by Run; index as in cfg.Links
 
 	hearing hearing // owned by Run
+
+	recalled   map[string]map[string]recalledOutlook // owned by Run; by link and topic: what was told before it
+	remembered time.Time                             // owned by Run: when what is told was written last
 
 	retention atomic.Pointer[map[string]Retention]
 	latest    atomic.Pointer[Snapshot]
@@ -76,12 +85,17 @@ func New(cfg Config, log *slog.Logger) (*Observer, error) {
 
 // Run takes a snapshot at once and every second, and logs changes of state, until ctx ends. It returns nil. Call it once.
 func (o *Observer) Run(ctx context.Context) error {
+	o.recall()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
-		o.observe(time.Now())
+		now := time.Now()
+		o.observe(now)
+		o.remember(now)
 		select {
 		case <-ctx.Done():
+			o.remembered = time.Time{}
+			o.remember(time.Now())
 			return nil
 		case <-tick.C:
 		}
@@ -122,6 +136,9 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 	if look, ok := o.cfg.Pools[s.Name]; ok {
 		v := look()
 		view = &v
+	}
+	if !h.begun {
+		o.recallLink(h, s)
 	}
 	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)

@@ -1,0 +1,115 @@
+package lag
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tributary/pkg/mirror"
+	"tributary/pkg/probe"
+)
+
+// told is an observer that told of a topic, one record of which waits since an hour, and wrote that down.
+func told(t *testing.T, h *holder) (path string, deadline time.Time) {
+	t.Helper()
+	o, _ := newObserver(t, h)
+	o.cfg.Path = filepath.Join(t.TempDir(), "outlook.json")
+	o.cfg.Probes = map[string]Probes{"up": {Source: func() *probe.Answer {
+		return &probe.Answer{Topics: map[string]*probe.Topic{"clicks": {Settings: kept(), Partitions: []*probe.Partition{
+			{At: second(0), End: 10, Heads: []probe.Head{{Offset: 4, Max: second(-3600).UnixMilli()}}}}}}}
+	}}}
+	h.set(link(topic("clicks", partition(0, mirror.StateCaughtUp, 4, 4)), topic("views")))
+	o.recall()
+	o.observe(second(0))
+	h.set(link(topic("clicks", partition(0, mirror.StateWaiting, 4, 10)), topic("views")))
+	o.observe(second(1))
+	got := o.Snapshot().Links[0].Topics[0]
+	if got.LossDeadline == nil || got.ReplicatedThrough == nil {
+		t.Fatalf("got %+v", got)
+	}
+	o.remember(second(1))
+	return o.cfg.Path, *got.LossDeadline
+}
+
+// A process that begins while a cluster does not answer tells what was told before, until it knows better.
+func TestTheCountdownOutlivesARestart(t *testing.T) {
+	h := &holder{}
+	path, deadline := told(t, h)
+	o, _ := newObserver(t, h)
+	o.cfg.Path = path
+	o.recall()
+	h.set(mirror.LinkStatus{Name: "up", From: "edge", To: "region", Problem: "region cannot be asked"})
+	o.observe(second(3600))
+	topics := o.Snapshot().Links[0].Topics
+	if len(topics) != 1 || topics[0].Topic != "clicks" {
+		t.Fatalf("got %+v", topics)
+	}
+	got := topics[0]
+	if got.LossDeadline == nil || !got.LossDeadline.Equal(deadline) || got.LossCause != CauseRetentionTime || got.State != mirror.StateWaiting || got.Problem == "" ||
+		got.ReplicatedThrough == nil || !got.ReplicatedThrough.Equal(second(0)) || got.Used == nil || *got.Used < 2.0/24 || got.LagRecords != nil {
+		t.Errorf("got %+v, %+v", got, got.Outlook)
+	}
+	o.remembered = time.Time{}
+	o.remember(second(3600)) // and it is not forgotten by a second restart
+	if again, _ := newObserver(t, h); true {
+		again.cfg.Path = path
+		again.recall()
+		if again.observe(second(3700)); len(again.Snapshot().Links[0].Topics) != 1 {
+			t.Error("forgotten by a second restart")
+		}
+	}
+
+	h.set(link(topic("clicks", partition(0, mirror.StateWaiting, 4, 10))))
+	o.observe(second(3700))
+	if got := o.Snapshot().Links[0].Topics[0]; got.LossDeadline == nil || !got.LossDeadline.Equal(deadline) || got.Problem != "" || got.ReplicatedThrough == nil {
+		t.Errorf("there, and nothing known of the source: %+v, %+v", got, got.Outlook)
+	}
+	h.set(link(topic("views", partition(0, mirror.StateCopying, 0, 0))))
+	if o.observe(second(3701)); len(o.Snapshot().Links[0].Topics) != 1 || o.Snapshot().Links[0].Topics[0].Topic != "views" {
+		t.Errorf("a topic that is gone: %+v", o.Snapshot().Links[0].Topics)
+	}
+}
+
+func TestWhatIsRecalledConcernsTheLink(t *testing.T) {
+	h := &holder{}
+	path, _ := told(t, h)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(o *Observer, s *mirror.LinkStatus){
+		"another destination": func(_ *Observer, s *mirror.LinkStatus) { s.To = "elsewhere" },
+		"another link":        func(_ *Observer, s *mirror.LinkStatus) { s.Name = "down" },
+		"excluded now":        func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Wanted = func(_, topic string) bool { return topic != "clicks" } },
+		"damaged":             func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Path = spoil(t, string(text[:len(text)/2])) },
+		"of the future": func(o *Observer, _ *mirror.LinkStatus) {
+			o.cfg.Path = spoil(t, strings.Replace(string(text), `"version":1`, `"version":2`, 1))
+		},
+		"no file": func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Path = filepath.Join(t.TempDir(), "outlook.json") },
+	} {
+		o, lines := newObserver(t, h)
+		o.cfg.Path = path
+		s := mirror.LinkStatus{Name: "up", From: "edge", To: "region", Problem: "region cannot be asked"}
+		change(o, &s)
+		h.set(s)
+		o.recall()
+		o.observe(second(10))
+		if got := o.Snapshot().Links[0].Topics; len(got) != 0 {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if said := strings.Contains(lines.take(), "learned anew"); said != (name == "damaged" || name == "of the future") {
+			t.Errorf("%s: said %v", name, said)
+		}
+	}
+}
+
+func spoil(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "outlook.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
