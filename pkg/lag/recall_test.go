@@ -82,8 +82,10 @@ func TestWhatIsRecalledConcernsTheLink(t *testing.T) {
 	for name, change := range map[string]func(o *Observer, s *mirror.LinkStatus){
 		"another destination": func(_ *Observer, s *mirror.LinkStatus) { s.To = "elsewhere" },
 		"another link":        func(_ *Observer, s *mirror.LinkStatus) { s.Name = "down" },
-		"excluded now":        func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Wanted = func(_, topic string) bool { return topic != "clicks" } },
-		"damaged":             func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Path = spoil(t, string(text[:len(text)/2])) },
+		"excluded now": func(o *Observer, _ *mirror.LinkStatus) {
+			o.cfg.Wanted = func(_, topic string) bool { return topic != "clicks" }
+		},
+		"damaged": func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Path = spoil(t, string(text[:len(text)/2])) },
 		"of the future": func(o *Observer, _ *mirror.LinkStatus) {
 			o.cfg.Path = spoil(t, strings.Replace(string(text), `"version":1`, `"version":2`, 1))
 		},
