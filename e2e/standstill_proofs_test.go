@@ -40,6 +40,7 @@ func (row *standstill) requireTold(t *testing.T, begun time.Time) {
 		return nil
 	})
 	t.Logf("after %v: %s", took.Round(100*time.Millisecond), line)
+	row.requireDiagnosed(t)
 	if row.mute {
 		row.requireMute(t)
 		return

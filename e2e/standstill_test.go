@@ -40,7 +40,7 @@ type standstill struct {
 
 // Whatever stops a mirror, its destination gone, silent, without rights or replicas, its source gone, ZooKeeper gone, a
 // loss, a quota, its own freeze, its prober's: lag rises or is unknown and never 0, states and readiness are right, exactly one line of
-// level ERROR tells of it, `mirror check` ends with the right code while it lasts and with 0 after it; and for what is idle,
+// level ERROR tells of it, `mirror check` ends with the right code while it lasts and with 0 after it, and `mirror doctor` names the cause; and for what is idle,
 // was just restarted or catches up, it never ends with another code than 0.
 func TestStandstill(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func TestStandstills(t *testing.T) {
 			return Facts{Report: report(t, "", waiting("nothing was acknowledged for 1m10s, with 5 batches under way"))}
 		}, "destination_silent", "1m10s"},
 		{"ACL revoked", func(t *testing.T) Facts {
-			return Facts{Report: report(t, "", waiting("produce clicks/0 at region: TOPIC_AUTHORIZATION_FAILED"))}
+			return Facts{Report: report(t, "", waiting("TOPIC_AUTHORIZATION_FAILED (29): WRITE on topic clicks at region"))}
 		}, "destination_acl", "kafka-acls.sh"},
 		{"right at the source revoked", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", waiting("topic is gone at edge, or the right to DESCRIBE it"))}
@@ -100,7 +100,7 @@ func TestStandstills(t *testing.T) {
 			return Facts{Report: report(t, `,"problem":"edge: connect to 127.0.0.1:9: dial tcp: lookup e: no such host"`, "")}
 		}, "source_name_unknown", "DNS"},
 		{"not enough replicas", func(t *testing.T) Facts {
-			return Facts{Report: report(t, "", waiting("produce clicks/0 at region: NOT_ENOUGH_REPLICAS"))}
+			return Facts{Report: report(t, "", waiting("destination refuses for now: NOT_ENOUGH_REPLICAS (19)"))}
 		}, "destination_not_enough_replicas", "min.insync.replicas"},
 		{"no leader", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", waiting("join clicks/0 at region: clicks/0: no leader is known"))}

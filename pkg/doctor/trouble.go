@@ -133,7 +133,9 @@ func (e *examination) sideOf(text string) string {
 		return "source"
 	case source != target:
 		return "target"
-	case strings.Contains(text, "produce") || strings.Contains(text, "join ") || strings.Contains(text, "nothing was acknowledged"):
+	case source && target:
+		return ""
+	case strings.Contains(text, "produce") || strings.Contains(text, "join ") || strings.Contains(text, "nothing was acknowledged") || strings.Contains(text, "destination refuses"):
 		return "target"
 	case strings.Contains(text, "fetch"):
 		return "source"
