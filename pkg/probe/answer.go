@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"slices"
 	"time"
 
 	"tributary/pkg/kafka"
@@ -79,9 +80,9 @@ func (p *Partition) After(offset int64) (bytes int64, ok bool) {
 	if offset <= p.Start {
 		return p.Size, true
 	}
-	for i := len(p.marks) - 1; i >= 0; i-- {
-		if p.marks[i].end <= offset {
-			return min(p.Size, p.appended-p.marks[i].appended), true
+	for _, m := range slices.Backward(p.marks) {
+		if m.end <= offset {
+			return min(p.Size, p.appended-m.appended), true
 		}
 	}
 	// Nobody watched the log when the offset was written: its records are taken for as large as the others, and a fifth.
@@ -96,8 +97,7 @@ const unwatched = 1.2
 // of the batch with the offset, or else of an earlier one, as no segment goes before those that are older. ok is false
 // when none is known.
 func (p *Partition) First(offset int64) (at time.Time, ok bool) {
-	for i := len(p.Heads) - 1; i >= 0; i-- {
-		h := p.Heads[i]
+	for _, h := range slices.Backward(p.Heads) {
 		if h.Offset > offset {
 			continue
 		}

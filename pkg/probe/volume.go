@@ -12,8 +12,9 @@ type mark struct{ end, appended int64 }
 // volume follows how many bytes were appended to a log, through deletions at its begin. It is not safe for concurrent use.
 type volume struct {
 	known            bool
-	start, end, size int64 // as measured last
-	appended         int64 // bytes, counted from the first measurement
+	start, end, size int64   // as measured last
+	appended         int64   // bytes, counted from the first measurement
+	lately           float64 // bytes per offset of what came last and was measured without a deletion
 	marks            []mark
 }
 
@@ -26,7 +27,9 @@ func (v *volume) measure(start, end, size int64) {
 	grown := size - v.size
 	if start != v.start || grown < 0 {
 		// Something was deleted meanwhile, and nobody says how much.
-		grown = max(grown, int64(float64(end-v.end)*max(density(v.start, v.end, v.size), density(start, end, size))))
+		grown = max(grown, int64(float64(end-v.end)*max(v.lately, density(v.start, v.end, v.size), density(start, end, size))))
+	} else if end > v.end {
+		v.lately = density(v.end, end, grown)
 	}
 	v.appended += grown
 	v.start, v.end, v.size = start, end, size
