@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -100,6 +101,13 @@ func (s *memSink) NewProducerID(context.Context) (int64, error) {
 
 func (s *memSink) CodeName(code int16) string { return fmt.Sprint(code) }
 
+// setMute lets the destination take nothing more, or go on.
+func (s *memSink) setMute(mute bool) {
+	s.mu.Lock()
+	s.mute = mute
+	s.mu.Unlock()
+}
+
 // run is the produce lane.
 func (s *memSink) run(ctx context.Context) {
 	for {
@@ -182,6 +190,7 @@ func (m *memStore) Read(_ context.Context, _, topic string) (mirror.Identities, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ids := m.ids[topic]
+	ids.Partitions = maps.Clone(ids.Partitions)
 	if ids.Partitions == nil {
 		ids.Partitions = map[int32]protocol.Identity{}
 	}
@@ -191,8 +200,10 @@ func (m *memStore) Read(_ context.Context, _, topic string) (mirror.Identities, 
 func (m *memStore) Update(_ context.Context, _, topic string, ids mirror.Identities) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ids.Version++
-	m.ids[topic] = ids
+	if m.ids[topic].Version != ids.Version {
+		return mirror.ErrConflict
+	}
+	m.ids[topic] = mirror.Identities{Version: ids.Version + 1, Partitions: maps.Clone(ids.Partitions)}
 	return nil
 }
 
@@ -376,12 +387,12 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// slow makes listeners whose connections write a large response in two pieces, 2*slowResponse apart, and end it when told to.
+// slow makes listeners whose connections write the greater part of a large response, and the end of it when told to.
 type slow struct {
 	kicks  *atomic.Int64 // of the sink, set before armed is closed
 	armed  chan struct{}
-	begun  atomic.Bool   // of one response the pieces are written
-	before int64         // kicks when the first of them was, set before begun
+	begun  atomic.Bool   // of one response the greater part is written
+	before int64         // kicks before that, set before begun
 	end    chan struct{} // closed: it may end, and all others go at once
 }
 
@@ -417,19 +428,14 @@ func (c *slowConn) Write(p []byte) (int, error) {
 	}
 	<-c.slow.armed
 	c.slow.before = c.slow.kicks.Load()
-	first, err := c.Conn.Write(p[:readStep/2])
+	first, err := c.Conn.Write(p[:readStep+readStep/2])
 	if err != nil {
 		return first, err
 	}
-	time.Sleep(2 * slowResponse)
-	second, err := c.Conn.Write(p[first : readStep+readStep/2])
-	if err != nil {
-		return first + second, err
-	}
 	c.slow.begun.Store(true)
 	<-c.slow.end
-	rest, err := c.Conn.Write(p[first+second:])
-	return first + second + rest, err
+	rest, err := c.Conn.Write(p[first:])
+	return first + rest, err
 }
 
 type noEvents struct{}

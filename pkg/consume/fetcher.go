@@ -2,11 +2,7 @@ package consume
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -221,73 +217,6 @@ func (f *fetcher) response() int {
 
 func (f *fetcher) send() error {
 	return f.conn.WriteVec([][]byte{f.encoder.request(f.asked, f.conn.MaxVersion(fetchKey))}, fetchPatience)
-}
-
-// receive reads one response into buf and takes its batches in as they arrive.
-func (f *fetcher) receive(buf *mirror.Buffer) error {
-	patience := f.encoder.wait + fetchPatience + max(0, time.Until(f.muted))
-	if err := f.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	var head [4]byte
-	f.conn.WakeAt(1)
-	if _, err := io.ReadFull(f.conn, head[:]); err != nil {
-		return err
-	}
-	n := int(binary.BigEndian.Uint32(head[:]))
-	if n < 4 || n > maxFrameBytes {
-		return fmt.Errorf("response of %d bytes", n)
-	}
-	buf.Grow(n)
-	if n < smallResponse {
-		buf.Settle()
-	}
-	f.lane.byName.Store(f.encoder.version < byIDVersion)
-	f.walker.begin(buf.Bytes[:n], f.encoder.version, f.encoder.correlation)
-	in := taker{f, buf, -1}
-	begun := time.Now()
-	told := begun
-	for f.walker.have < n {
-		want := min(n-f.walker.have, readStep)
-		k, err := f.read(f.walker.frame[f.walker.have : f.walker.have+want])
-		if err != nil {
-			in.finish()
-			return err
-		}
-		f.walker.have += k
-		if err := f.walker.advance(&in); err != nil {
-			in.finish()
-			return err
-		}
-		if now := time.Now(); now.Sub(told) > slowResponse {
-			f.intake.HandOn()
-			told = now
-		}
-	}
-	f.pace.arrived(n, time.Since(begun))
-	in.finish()
-	if !f.walker.done() {
-		return errors.New("response ends early")
-	}
-	return nil
-}
-
-// read reads some of a response, whose next len(p) bytes are sure to come. A slow link is not a dead one: at the deadline
-// it is seen whether anything arrived since the last, fewer bytes than what a blocked read is woken for included.
-func (f *fetcher) read(p []byte) (int, error) {
-	f.conn.WakeAt(len(p))
-	n, err := f.conn.Read(p)
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return n, err
-	}
-	f.conn.WakeAt(1)
-	if err := f.conn.SetReadDeadline(time.Now().Add(arrivedIn)); err != nil {
-		return 0, err
-	}
-	if n, err = f.conn.Read(p); err != nil {
-		return n, err
-	}
-	return n, f.conn.SetReadDeadline(time.Now().Add(piecePatience))
 }
 
 // settle deals with what the response said beside its batches.
