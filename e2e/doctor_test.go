@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // causes are what doctor calls a standstill, by its name. A quota and a silent prober take longer to be told from what passes.
@@ -29,7 +30,7 @@ func (row *standstill) requireDiagnosed(t *testing.T) {
 	if !ok {
 		return
 	}
-	eventually(t, standsWithin, "doctor finds "+want[0], func(ctx context.Context) error {
+	eventually(t, 45*time.Second, "doctor finds "+want[0], func(ctx context.Context) error {
 		got, err := row.r.host.command(ctx, "doctor", "--over", "0s", "-o", "json")
 		if err != nil {
 			return err

@@ -73,8 +73,11 @@ func gather(ctx context.Context, o viewOptions, over time.Duration) (*doctor.Fac
 	if err != nil {
 		return nil, err
 	}
-	first := v.counters(ctx)
-	if over > 0 && first != nil {
+	var first *counters
+	if over > 0 {
+		first = v.counters(ctx)
+	}
+	if first != nil {
 		select {
 		case <-ctx.Done():
 			return nil, errors.New("interrupted")
@@ -92,7 +95,7 @@ func gather(ctx context.Context, o viewOptions, over time.Duration) (*doctor.Fac
 		return facts, nil
 	}
 	facts.Report, facts.Now = report, now
-	if over > 0 && first != nil {
+	if first != nil {
 		compare(facts, first, v.counters(ctx))
 	}
 	return facts, knownLink(report, link)

@@ -172,6 +172,26 @@ func TestStandstills(t *testing.T) {
 	}
 }
 
+// TestSideOf has real texts, of clusters whose names are words of the language.
+func TestSideOf(t *testing.T) {
+	for text, want := range map[string]string{
+		"fetch from broker 1 of from: from: connect to 127.0.0.1:19182: dial tcp 127.0.0.1:19182: connect: connection refused":          "source",
+		"read offsets of topic clicks at from: from: connect to 127.0.0.1:20268: dial tcp 127.0.0.1:20268: connect: connection refused": "source",
+		"produce to broker 1 of to: to: connect to 127.0.0.1:29496: dial tcp 127.0.0.1:29496: connect: connection refused":              "target",
+		"TOPIC_AUTHORIZATION_FAILED (29): WRITE on topic still-acl at to":                                                               "target",
+		"topic is gone at from, or the right to DESCRIBE it":                                                                            "source",
+		"join clicks/0 at to: clicks/0: no leader is known":                                                                             "target",
+		"destination refuses for now: NOT_ENOUGH_REPLICAS (19)":                                                                         "target",
+		"nothing was acknowledged for 1m10s, with 5 batches under way":                                                                  "target",
+		"looking into it: something": "",
+	} {
+		e := examination{link: check.Link{From: "from", To: "to"}}
+		if got := e.sideOf(text); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestTheSameIsSaidOnce has a thousand partitions wait for one cluster.
 func TestTheSameIsSaidOnce(t *testing.T) {
 	var topics []string

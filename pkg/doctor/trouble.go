@@ -125,7 +125,9 @@ func classOf(text string) (class, bool) {
 // sideOf finds which cluster a text is about: texts name it, and say what was done there.
 func (e *examination) sideOf(text string) string {
 	names := func(cluster string) bool {
-		return slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" :,;()", r) }), func(word string) bool { return word == cluster })
+		text := " " + text + " "
+		return cluster != "" && slices.ContainsFunc([]string{" of " + cluster + ":", " at " + cluster + ":", " at " + cluster + " ", " at " + cluster + ",", " " + cluster + ": "},
+			func(phrase string) bool { return strings.Contains(text, phrase) })
 	}
 	source, target := names(e.link.From), names(e.link.To)
 	switch {
@@ -133,8 +135,6 @@ func (e *examination) sideOf(text string) string {
 		return "source"
 	case source != target:
 		return "target"
-	case source && target:
-		return ""
 	case strings.Contains(text, "produce") || strings.Contains(text, "join ") || strings.Contains(text, "nothing was acknowledged") || strings.Contains(text, "destination refuses"):
 		return "target"
 	case strings.Contains(text, "fetch"):
