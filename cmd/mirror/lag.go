@@ -110,7 +110,7 @@ func printLags(out io.Writer, list []topicLag, format output) error {
 		rows = append(rows, []string{known(g.Link), known(g.Topic), known(g.State), seconds(g.LagSeconds), count(g.LagRecords), speed(g.Speed), g.eta(), g.loss()})
 	}
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(out, "no topic is mirrored here")
+		_, err := fmt.Fprintln(out, "no topic is mirrored here, or none is known yet; see: mirror doctor")
 		return err
 	}
 	_, err := io.WriteString(out, rows.String())

@@ -99,6 +99,9 @@ func TestStandstills(t *testing.T) {
 		{"source not known yet", func(t *testing.T) Facts {
 			return Facts{Report: report(t, `,"problem":"edge: connect to 127.0.0.1:9: dial tcp: lookup e: no such host"`, "")}
 		}, "source_name_unknown", "DNS"},
+		{"both clusters down", func(t *testing.T) Facts {
+			return Facts{Report: report(t, `,"problem":"edge: read metadata: connect to 127.0.0.1:1: connection refused\nregion: read metadata: connect to 127.0.0.1:2: i/o timeout"`, "")}
+		}, "source_unreachable destination_silent", "edge"},
 		{"not enough replicas", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", waiting("destination refuses for now: NOT_ENOUGH_REPLICAS (19)"))}
 		}, "destination_not_enough_replicas", "min.insync.replicas"},

@@ -61,7 +61,9 @@ func classes() []class {
 
 // troubles finds what is retried: of partitions, of topics, and of the link.
 func (e *examination) troubles() {
-	e.trouble("", "", e.link.Problem)
+	for problem := range strings.SplitSeq(e.link.Problem, "\n") { // of both clusters, and of topics
+		e.trouble("", "", problem)
+	}
 	for _, t := range e.topics() {
 		if t.State == "waiting" || t.State == "starting" {
 			e.trouble("", t.Topic, t.Problem)
