@@ -348,6 +348,7 @@ func (s *fakeSink) CodeName(code int16) string { return fmt.Sprintf("code %d", c
 type memStore struct {
 	mu        sync.Mutex
 	hang      map[string]bool          // topics of which reads do not return before their context ends
+	hung      int                      // reads that have not returned for that or the next reason
 	gates     map[string]chan struct{} // topics of which reads do not return before these are closed either
 	topics    map[string]Identities
 	conflicts []Identities
@@ -359,23 +360,39 @@ func newMemStore() *memStore { return &memStore{topics: map[string]Identities{}}
 
 func (m *memStore) Read(ctx context.Context, _, topic string) (Identities, error) {
 	m.mu.Lock()
-	hang, gate := m.hang[topic], m.gates[topic]
-	m.mu.Unlock()
-	if hang || gate != nil {
-		select {
-		case <-ctx.Done():
-			return Identities{}, ctx.Err()
-		case <-gate:
+	defer m.mu.Unlock()
+	if gate := m.gates[topic]; m.hang[topic] || gate != nil {
+		m.hung++
+		m.mu.Unlock()
+		err := waitFor(ctx, gate)
+		m.mu.Lock()
+		if m.hung--; err != nil {
+			return Identities{}, err
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	ids := m.topics[topic]
 	ids.Partitions = maps.Clone(ids.Partitions)
 	if ids.Partitions == nil {
 		ids.Partitions = map[int32]protocol.Identity{}
 	}
 	return ids, nil
+}
+
+// waitFor waits until gate is closed or ctx ends, which is an error.
+func waitFor(ctx context.Context, gate <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-gate:
+		return nil
+	}
+}
+
+// hungNow is how many reads have not returned.
+func (m *memStore) hungNow() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hung
 }
 
 // hangs holds up reads of a topic, or lets them go on.

@@ -424,14 +424,16 @@ func TestHungStartEndsWithItsTenure(t *testing.T) {
 				if got := r.partitions(); !slices.Equal(got, []int32{0}) {
 					t.Fatalf("%d partitions run beside a start that hangs, want that of the other topic", len(got))
 				}
-				begun := runtime.NumGoroutine()
+				if n := r.store.hungNow(); n != 1 {
+					t.Fatalf("%d reads hang, want that of the start", n)
+				}
 				own.set("clicks", test.next...)
 				synctest.Wait()
 				if got := own.given(); len(got) != len(test.next) || len(got) > 0 && (!got[0].drained || got[0].Topic != "clicks") {
 					t.Errorf("released %+v", got)
 				}
-				if now := runtime.NumGoroutine(); now >= begun {
-					t.Errorf("%d goroutines, before %d: the start goes on", now, begun)
+				if n := r.store.hungNow(); n != 0 {
+					t.Errorf("%d reads hang: the start goes on", n)
 				}
 				r.store.mu.Lock()
 				r.store.hang = nil
