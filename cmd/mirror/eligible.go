@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/check"
 )
 
 const (
@@ -128,12 +130,12 @@ func (r eligibleReport) line(now time.Time) string {
 	if r.In {
 		word = "IN"
 	}
-	text := fmt.Sprintf("%s for %s", word, short(now.Sub(r.Since)))
+	text := fmt.Sprintf("%s for %s", word, check.Short(now.Sub(r.Since)))
 	if r.Text != "" {
 		text += ": " + r.Text
 	}
 	if r.Until != nil {
-		text += fmt.Sprintf("; an operator decides for %s more (mirror pool auto ends it)", short(r.Until.Sub(now)))
+		text += fmt.Sprintf("; an operator decides for %s more (mirror pool auto ends it)", check.Short(r.Until.Sub(now)))
 	}
 	if r.Cut {
 		text += "; the destinations cannot be written to"

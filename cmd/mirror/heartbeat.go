@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/check"
 )
 
 // forgetTimeout is more than the mirror itself takes, so that it is the mirror that says how it ended.
@@ -238,13 +240,13 @@ func (h heartbeatStatus) cells(now time.Time) []string {
 	if s := h.Summary; s != nil {
 		version = known(s.Version)
 		if s.LagSeconds != nil {
-			lag = short(time.Duration(*s.LagSeconds * float64(time.Second)))
+			lag = check.Short(time.Duration(*s.LagSeconds * float64(time.Second)))
 		}
 		if s.LossDeadline != nil {
 			loss = untilLoss(*s.LossDeadline, now)
 		}
 	}
-	return []string{known(h.Origin), shout(h.State), short(max(0, now.Sub(h.Time))), strconv.FormatInt(h.Lost, 10), latency, lag, loss, version, clean(h.Why)}
+	return []string{known(h.Origin), shout(h.State), check.Short(max(0, now.Sub(h.Time))), strconv.FormatInt(h.Lost, 10), latency, lag, loss, version, clean(h.Why)}
 }
 
 // untilLoss is the time that is left.
@@ -252,7 +254,7 @@ func untilLoss(deadline, now time.Time) string {
 	if !deadline.After(now) {
 		return "over"
 	}
-	return short(deadline.Sub(now))
+	return check.Short(deadline.Sub(now))
 }
 
 // paint colours a line: red for silence, yellow for what is not well. The words say the same.
@@ -289,7 +291,7 @@ func (r heartbeatReport) lines(now time.Time) string {
 		if h.Summary == nil || h.Summary.LossDeadline == nil {
 			loss = "loss in " + unknown
 		}
-		fmt.Fprintf(&out, "  %s %s: written %s ago, %s: %s\n", known(h.Origin), shout(h.State), short(max(0, now.Sub(h.Time))), loss, clean(h.Why))
+		fmt.Fprintf(&out, "  %s %s: written %s ago, %s: %s\n", known(h.Origin), shout(h.State), check.Short(max(0, now.Sub(h.Time))), loss, clean(h.Why))
 	}
 	for _, c := range r.Clusters {
 		if c.Problem != "" {

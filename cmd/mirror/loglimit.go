@@ -101,11 +101,12 @@ func (l *limiter) tell(ctx context.Context, now time.Time) {
 
 // WithAttrs implements slog.Handler.
 func (l *limiter) WithAttrs(attrs []slog.Attr) slog.Handler {
-	with := l.with
+	var with strings.Builder
+	with.WriteString(l.with)
 	for _, a := range attrs {
-		with += identify(a)
+		with.WriteString(identify(a))
 	}
-	return &limiter{l.next.WithAttrs(attrs), l.lines, with}
+	return &limiter{l.next.WithAttrs(attrs), l.lines, with.String()}
 }
 
 // WithGroup implements slog.Handler.

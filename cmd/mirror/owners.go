@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/check"
 )
 
 func newOwners(path *string) *cobra.Command {
@@ -128,5 +130,5 @@ func age(t *time.Time, now time.Time) string {
 	if t == nil {
 		return unknown
 	}
-	return short(max(0, now.Sub(*t)))
+	return check.Short(max(0, now.Sub(*t)))
 }

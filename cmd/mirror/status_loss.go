@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"tributary/pkg/check"
 )
 
 // outlookStatus is what a topic's status says of the time until something is lost.
@@ -69,7 +71,7 @@ func (l *linkStatus) budget() string {
 	if topic == "" || math.IsInf(least, 1) {
 		return ""
 	}
-	return fmt.Sprintf("%s stands a cut of %s at 95th percentile traffic, then loses of %s first", known(l.Name), short(time.Duration(least*float64(time.Second))), clean(topic))
+	return fmt.Sprintf("%s stands a cut of %s at 95th percentile traffic, then loses of %s first", known(l.Name), check.Short(time.Duration(least*float64(time.Second))), clean(topic))
 }
 
 // diskLines are about the disks of the links' sources, each once.

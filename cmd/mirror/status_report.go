@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"tributary/pkg/check"
 )
 
 // statusReport is what the mirror answers at /api/v1/status, as far as the table shows it. A nil number is unknown.
@@ -117,7 +119,7 @@ func (r *statusReport) render(now time.Time, color bool) string {
 		out.WriteString(link.poolLines(now))
 	}
 	out.WriteString(r.diskLines(now))
-	out.WriteString(r.heartbeatReport.lines(now))
+	out.WriteString(r.lines(now))
 	said := map[string]bool{"": true}
 	for _, row := range rows {
 		if step := clean(row.worst.NextStep); !said[step] {
@@ -156,7 +158,7 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 	behind, lag := unknown, unknown
 	if topic.ReplicatedThrough != nil {
 		out.behind = max(0, now.Sub(*topic.ReplicatedThrough))
-		behind = short(out.behind)
+		behind = check.Short(out.behind)
 	}
 	if topic.LagRecords != nil {
 		lag = strconv.FormatInt(*topic.LagRecords, 10)
@@ -224,20 +226,6 @@ func cleanLines(text string) string {
 		lines = append(lines, clean(strings.TrimSuffix(line, "\n")))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// short writes a duration with its two largest units, from seconds up: 41h42m.
-func short(d time.Duration) string {
-	seconds := int64(d / time.Second)
-	switch {
-	case seconds < 60:
-		return fmt.Sprintf("%ds", seconds)
-	case seconds < 3600:
-		return fmt.Sprintf("%dm%02ds", seconds/60, seconds%60)
-	case seconds < 100*3600:
-		return fmt.Sprintf("%dh%02dm", seconds/3600, seconds/60%60)
-	}
-	return fmt.Sprintf("%dd%02dh", seconds/86400, seconds/3600%24)
 }
 
 // paint colours a line by its state: red for what loses time to act, yellow for what waits. The words say the same.

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tributary/pkg/check"
 )
 
 // statusBody is an answer with every kind of topic, and a field this version does not know.
@@ -170,8 +172,8 @@ func TestStatusAddress(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{0: "0s", 59 * time.Second: "59s", 61 * time.Second: "1m01s", time.Hour: "1h00m", 99*time.Hour + 59*time.Minute: "99h59m", 100 * time.Hour: "4d04h"} {
-		if got := short(d); got != want {
-			t.Errorf("short(%v) = %s, want %s", d, got, want)
+		if got := check.Short(d); got != want {
+			t.Errorf("check.Short(%v) = %s, want %s", d, got, want)
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (s *topScreen) heading(now time.Time) []string {
 	r := s.last.report
 	lines := []string{fmt.Sprintf("%s  zone %s  version %s  %s  sort: %s  link: %s", known(r.Instance), known(r.Zone), known(r.Version), now.Format("15:04:05"), s.sort, cmp.Or(clean(s.link), "all"))}
 	if s.err != nil {
-		lines = append(lines, fmt.Sprintf("NOT ANSWERING, shown is what was %s ago: %s", short(now.Sub(s.seen)), clean(s.err.Error())))
+		lines = append(lines, fmt.Sprintf("NOT ANSWERING, shown is what was %s ago: %s", check.Short(now.Sub(s.seen)), clean(s.err.Error())))
 	}
 	for _, l := range s.chosen() {
 		text := fmt.Sprintf("%s  %s -> %s  %s", known(l.Name), known(l.From), known(l.To), known(l.State))

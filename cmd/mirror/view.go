@@ -101,7 +101,7 @@ func seconds(s *float64) string {
 	if s == nil {
 		return unknown
 	}
-	return short(time.Duration(*s * float64(time.Second)))
+	return check.Short(time.Duration(*s * float64(time.Second)))
 }
 
 // secondsUntil is the time from now until then in seconds; nil where then is not known.

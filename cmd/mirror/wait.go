@@ -115,7 +115,7 @@ func (w waited) tell(out io.Writer, o waitOptions, err error) error {
 			return printed
 		}
 	} else if err == nil && len(w.Left) == 0 {
-		if _, printed := fmt.Fprintf(out, "%s after %s\n", strings.Join(w.Reached, ", "), short(time.Duration(w.Seconds*float64(time.Second)))); printed != nil {
+		if _, printed := fmt.Fprintf(out, "%s after %s\n", strings.Join(w.Reached, ", "), check.Short(time.Duration(w.Seconds*float64(time.Second)))); printed != nil {
 			return fmt.Errorf("print the outcome: %w", printed)
 		}
 	}

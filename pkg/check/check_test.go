@@ -14,8 +14,6 @@ func ago(d time.Duration) *time.Time {
 	return &at
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // up makes a report of one link.
 func up(topics ...Topic) *Report {
 	return &Report{Instance: "ad-17", Version: "v1", Time: ago(time.Second), Links: []Link{{Name: "edge-up", State: "copying",
@@ -23,7 +21,7 @@ func up(topics ...Topic) *Report {
 }
 
 func healthy(name string) Topic {
-	return Topic{Topic: name, State: "caught_up", LagRecords: ptr[int64](0), ReplicatedThrough: ago(time.Second), Speed: ptr(1.0)}
+	return Topic{Topic: name, State: "caught_up", LagRecords: new(int64(0)), ReplicatedThrough: ago(time.Second), Speed: new(1.0)}
 }
 
 func topicWith(change func(*Topic)) Topic {
@@ -41,7 +39,7 @@ func linkWith(change func(*Link), topics ...Topic) *Report {
 func TestLag(t *testing.T) {
 	late := func(d time.Duration) Topic {
 		return topicWith(func(t *Topic) {
-			t.State, t.LagRecords, t.ReplicatedThrough, t.Speed = "waiting", ptr[int64](900), ago(d), ptr(0.0)
+			t.State, t.LagRecords, t.ReplicatedThrough, t.Speed = "waiting", new(int64(900)), ago(d), new(0.0)
 			t.Partitions = []Partition{{State: "copying"}, {Partition: 3, State: "waiting", Error: "dial region-1:9092:\n i/o timeout | refused"}}
 		})
 	}
@@ -58,7 +56,7 @@ func TestLag(t *testing.T) {
 		{"critical, the worst first", up(healthy("a"), late(41*time.Hour+42*time.Minute), topicWith(func(t *Topic) { t.Topic, t.State, t.ReplicatedThrough = "b", "copying", ago(2*time.Minute) })), Options{},
 			"MIRROR CRITICAL - edge-up clicks: 41h42m behind, waiting: partition 3: dial region-1:9092:  i/o timeout / refused (and 1 more) | lag=150120s;60;300;0 lag_records=900;;;0 topics=3;;;0\n" +
 				"CRITICAL edge-up clicks: 41h42m behind, waiting: partition 3: dial region-1:9092:  i/o timeout / refused\nWARNING edge-up b: 2m00s behind, copying\n"},
-		{"thresholds", up(late(7 * time.Second)), Options{Warn: ptr(5 * time.Second), Critical: ptr(10 * time.Second)},
+		{"thresholds", up(late(7 * time.Second)), Options{Warn: new(5 * time.Second), Critical: new(10 * time.Second)},
 			"MIRROR WARNING - edge-up clicks: 7s behind, waiting: partition 3: dial region-1:9092:  i/o timeout / refused | lag=7s;5;10;0 lag_records=900;;;0 topics=1;;;0\n"},
 		{"unknown", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.LagRecords = "starting", nil, nil })), Options{},
 			"MIRROR UNKNOWN - edge-up clicks: unknown how far behind, starting | topics=1;;;0\n"},
@@ -70,11 +68,11 @@ func TestLag(t *testing.T) {
 			"MIRROR CRITICAL - edge-up clicks: unknown how far behind, unowned: clicks has no owner | lag_records=0;;;0 topics=1;;;0\n"},
 		{"elsewhere", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough = "elsewhere", nil })), Options{},
 			"MIRROR OK - all topics are with other members of the pool | lag_records=0;;;0 topics=0;;;0\n"},
-		{"catching up", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "copying", ago(time.Hour), ptr(5.0) })), Options{},
+		{"catching up", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "copying", ago(time.Hour), new(5.0) })), Options{},
 			"MIRROR OK - 1 topics, 1h00m behind at most (edge-up clicks), 1 catching up | lag=3600s;60;300;0 lag_records=0;;;0 topics=1;;;0\n"},
-		{"falling behind", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "copying", ago(time.Hour), ptr(0.9) })), Options{},
+		{"falling behind", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "copying", ago(time.Hour), new(0.9) })), Options{},
 			"MIRROR CRITICAL - edge-up clicks: 1h00m behind, copying | lag=3600s;60;300;0 lag_records=0;;;0 topics=1;;;0\n"},
-		{"stopped with the speed of before", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "waiting", ago(time.Hour), ptr(5.0) })), Options{},
+		{"stopped with the speed of before", up(topicWith(func(t *Topic) { t.State, t.ReplicatedThrough, t.Speed = "waiting", ago(time.Hour), new(5.0) })), Options{},
 			"MIRROR CRITICAL - edge-up clicks: 1h00m behind, waiting | lag=3600s;60;300;0 lag_records=0;;;0 topics=1;;;0\n"},
 		{"pool away, records flow", linkWith(func(l *Link) { l.Pool = &Pool{State: "suspended", Since: ago(12 * time.Second)} }, healthy("clicks")), Options{},
 			"MIRROR WARNING - edge-up: its pool is suspended for 12s: nobody takes over, and old records wait | lag=1s;60;300;0 lag_records=0;;;0 topics=1;;;0\n"},
@@ -92,35 +90,35 @@ func TestLag(t *testing.T) {
 func TestHeadroom(t *testing.T) {
 	due := func(left time.Duration, cause string, used *float64) Topic {
 		return topicWith(func(t *Topic) {
-			t.LossDeadline, t.LossCause, t.RetentionUsed, t.RetentionSeconds = ago(-left), cause, used, ptr(172800.0)
+			t.LossDeadline, t.LossCause, t.RetentionUsed, t.RetentionSeconds = ago(-left), cause, used, new(172800.0)
 		})
 	}
-	day := Options{Warn: ptr(24 * time.Hour), Critical: ptr(12 * time.Hour)}
+	day := Options{Warn: new(24 * time.Hour), Critical: new(12 * time.Hour)}
 	for _, test := range []struct {
 		name   string
 		report *Report
 		o      Options
 		want   string
 	}{
-		{"plenty", up(due(40*time.Hour, "retention_time", ptr(0.16))), Options{},
+		{"plenty", up(due(40*time.Hour, "retention_time", new(0.16))), Options{},
 			"MIRROR OK - 1 topics, 40h00m until loss at least (edge-up clicks) | headroom=144000s;14400:;3600: topics=1;;;0\n"},
-		{"critical by hours", up(due(6*time.Hour+18*time.Minute, "retention_time", ptr(0.1))), day,
+		{"critical by hours", up(due(6*time.Hour+18*time.Minute, "retention_time", new(0.1))), day,
 			"MIRROR CRITICAL - edge-up clicks: 6h18m until loss (retention_time), 1s behind, caught_up | headroom=22680s;86400:;43200: topics=1;;;0\n"},
-		{"warning by share", up(due(20*time.Hour, "retention_time", ptr(0.6))), Options{},
+		{"warning by share", up(due(20*time.Hour, "retention_time", new(0.6))), Options{},
 			"MIRROR WARNING - edge-up clicks: 20h00m until loss (retention_time), 1s behind, caught_up | headroom=72000s;14400:;3600: topics=1;;;0\n"},
-		{"critical by share", up(due(10*time.Hour, "retention_time", ptr(0.8))), Options{},
+		{"critical by share", up(due(10*time.Hour, "retention_time", new(0.8))), Options{},
 			"MIRROR CRITICAL - edge-up clicks: 10h00m until loss (retention_time), 1s behind, caught_up | headroom=36000s;14400:;3600: topics=1;;;0\n"},
-		{"a short retention that is hardly used", up(due(55*time.Minute, "retention_time", ptr(0.05))), Options{},
+		{"a short retention that is hardly used", up(due(55*time.Minute, "retention_time", new(0.05))), Options{},
 			"MIRROR OK - 1 topics, 55m00s until loss at least (edge-up clicks) | headroom=3300s;14400:;3600: topics=1;;;0\n"},
-		{"disk full", up(due(30*time.Minute, "disk_full", ptr(0.05))), Options{},
+		{"disk full", up(due(30*time.Minute, "disk_full", new(0.05))), Options{},
 			"MIRROR CRITICAL - edge-up clicks: 30m00s until loss (disk_full), 1s behind, caught_up | headroom=1800s;14400:;3600: topics=1;;;0\n"},
-		{"over", up(due(-time.Minute, "retention_time", ptr(1.0))), Options{},
+		{"over", up(due(-time.Minute, "retention_time", new(1.0))), Options{},
 			"MIRROR CRITICAL - edge-up clicks: may be lost since 1m00s (retention_time), 1s behind, caught_up | headroom=-60s;14400:;3600: topics=1;;;0\n"},
 		{"kept for ever", up(healthy("clicks")), Options{}, "MIRROR OK - nothing is ever removed at the source | topics=1;;;0\n"},
-		{"unknown", up(topicWith(func(t *Topic) { t.RetentionSeconds = ptr(1.0) })), Options{}, "MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
+		{"unknown", up(topicWith(func(t *Topic) { t.RetentionSeconds = new(1.0) })), Options{}, "MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
 		{"source silent", linkWith(func(l *Link) { l.Probe.Source = Probed{Success: ago(3 * time.Minute), Problem: "i/o timeout"} }, healthy("clicks")), Options{},
 			"MIRROR UNKNOWN - edge-up: the source has not told what is left for 3m00s: i/o timeout | topics=1;;;0\n"},
-		{"source silent, and the countdown goes on", linkWith(func(l *Link) { l.Probe.Source.Success = ago(3 * time.Minute) }, due(time.Minute, "retention_time", ptr(0.1))), day,
+		{"source silent, and the countdown goes on", linkWith(func(l *Link) { l.Probe.Source.Success = ago(3 * time.Minute) }, due(time.Minute, "retention_time", new(0.1))), day,
 			"MIRROR CRITICAL - edge-up clicks: 1m00s until loss (retention_time), 1s behind, caught_up (and 1 more) | headroom=60s;86400:;43200: topics=1;;;0\n" +
 				"CRITICAL edge-up clicks: 1m00s until loss (retention_time), 1s behind, caught_up\nUNKNOWN edge-up: the source has not told what is left for 3m00s\n"},
 		{"no topics", up(), Options{}, "MIRROR UNKNOWN - edge-up: no topic matches yet | topics=0;;;0\n"},
@@ -193,7 +191,7 @@ func TestWatchers(t *testing.T) {
 			"MIRROR OK - all 2 watchers were heard of | prometheus=15s;300;300;0 sensu=0s;600;600;0\n"},
 		{"silent", report(map[string]time.Time{"prometheus": *ago(6 * time.Minute), "sensu": *ago(0)}), Options{},
 			"MIRROR CRITICAL - prometheus: was not heard of for 6m00s, at most 5m00s is expected: see whether it works | prometheus=360s;300;300;0 sensu=0s;600;600;0\n"},
-		{"asked", report(map[string]time.Time{"prometheus": *ago(15 * time.Second), "sensu": *ago(0)}), Options{Warn: ptr(10 * time.Second), Critical: ptr(time.Minute)},
+		{"asked", report(map[string]time.Time{"prometheus": *ago(15 * time.Second), "sensu": *ago(0)}), Options{Warn: new(10 * time.Second), Critical: new(time.Minute)},
 			"MIRROR WARNING - prometheus: was not heard of for 15s, at most 1m00s is expected: see whether it works | prometheus=15s;10;60;0 sensu=0s;10;60;0\n"},
 		{"without a stamp", report(map[string]time.Time{"sensu": *ago(0)}), Options{},
 			"MIRROR UNKNOWN - prometheus: the mirror does not say when it was heard of | sensu=0s;600;600;0\n"},

@@ -29,7 +29,7 @@ func Daemon(r *Report, ready Readiness, now time.Time, o Options) Result {
 	} else {
 		age = max(0, now.Sub(*r.Time))
 		if s := grade(age, warn, critical); s != OK {
-			findings = append(findings, finding{severity: s, urgency: 2, text: "the last look at the links is " + short(age) + " old: the process hangs"})
+			findings = append(findings, finding{severity: s, urgency: 2, text: "the last look at the links is " + Short(age) + " old: the process hangs"})
 		}
 	}
 	if !ready.Ready {

@@ -116,8 +116,8 @@ func withWhy(text string, l Link, t Topic) string {
 	return text
 }
 
-// short writes a duration with its two largest units, from seconds up: 41h42m.
-func short(d time.Duration) string {
+// Short writes a duration with its two largest units, from seconds up: 41h42m.
+func Short(d time.Duration) string {
 	seconds := int64(d / time.Second)
 	switch {
 	case seconds < 60:

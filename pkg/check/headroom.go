@@ -37,7 +37,7 @@ func Headroom(r *Report, now time.Time, o Options) Result {
 	}
 	fine := "nothing is ever removed at the source"
 	if j.known {
-		fine = fmt.Sprintf("%d topics, %s until loss at least (%s)", j.topics, short(j.least), j.where)
+		fine = fmt.Sprintf("%d topics, %s until loss at least (%s)", j.topics, Short(j.least), j.where)
 	} else if j.topics == 0 {
 		fine = "all topics are with other members of the pool"
 	}
@@ -98,15 +98,15 @@ func (j *headroomJudge) topic(l Link, t Topic) finding {
 	}
 	f.urgency = -left.Seconds()
 	f.severity = j.grade(l, t, left)
-	text := short(left) + " until loss"
+	text := Short(left) + " until loss"
 	if left <= 0 {
-		text = "may be lost since " + short(-left)
+		text = "may be lost since " + Short(-left)
 	}
 	if t.LossCause != "" {
 		text += " (" + t.LossCause + ")"
 	}
 	if age, known := behind(t, j.now); known {
-		text += ", " + short(age) + " behind"
+		text += ", " + Short(age) + " behind"
 	}
 	f.text = withWhy(text, l, t)
 	return f
@@ -150,7 +150,7 @@ func (l Link) silent(now time.Time) (string, bool) {
 	}
 	text := "the source never told what is left"
 	if s.Success != nil {
-		text = "the source has not told what is left for " + short(now.Sub(*s.Success))
+		text = "the source has not told what is left for " + Short(now.Sub(*s.Success))
 	}
 	if s.Problem != "" {
 		text += ": " + s.Problem

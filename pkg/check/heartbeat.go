@@ -31,7 +31,7 @@ func Heartbeats(r *Report, now time.Time, o Options) Result {
 		}
 		age := max(0, now.Sub(*h.Time))
 		longest = max(longest, age)
-		f := finding{severity: grade(age, warn, critical), topic: h.Origin, urgency: age.Seconds(), text: "silent for " + short(age)}
+		f := finding{severity: grade(age, warn, critical), topic: h.Origin, urgency: age.Seconds(), text: "silent for " + Short(age)}
 		if h.State == "unknown" {
 			f.severity, f.passing, f.text = Unknown, true, "nothing can be heard here; see: mirror heartbeat"
 		} else if f.severity != OK {
@@ -43,7 +43,7 @@ func Heartbeats(r *Report, now time.Time, o Options) Result {
 	if n := len(r.Heartbeat); n < o.Expect {
 		findings = append(findings, finding{severity: Critical, text: fmt.Sprintf("%d origins are heard of, %d are expected", n, o.Expect), urgency: -1})
 	}
-	result := conclude("heartbeat", findings, fmt.Sprintf("%d origins, the longest silence is %s", len(r.Heartbeat), short(longest)))
+	result := conclude("heartbeat", findings, fmt.Sprintf("%d origins, the longest silence is %s", len(r.Heartbeat), Short(longest)))
 	result.Perf = []Perf{
 		{Label: "silence", Value: float64(int64(longest.Seconds())), Unit: "s", Warn: limit(warn), Crit: limit(critical), Min: "0"},
 		{Label: "origins", Value: float64(len(r.Heartbeat)), Min: "0"}, {Label: "silent", Value: float64(silent), Min: "0"},
@@ -60,9 +60,9 @@ func (h Heartbeat) lastWord(now time.Time) string {
 	text := ", was " + h.Summary.State
 	if d := h.Summary.LossDeadline; d != nil {
 		if left := d.Sub(now); left > 0 {
-			return text + ", " + short(left) + " until loss"
+			return text + ", " + Short(left) + " until loss"
 		}
-		return text + ", may lose records since " + short(now.Sub(*d))
+		return text + ", may lose records since " + Short(now.Sub(*d))
 	}
 	return text
 }

@@ -26,7 +26,7 @@ func Lag(r *Report, now time.Time, o Options) Result {
 	for _, l := range links {
 		j.link(l)
 	}
-	fine := fmt.Sprintf("%d topics, %s behind at most", j.topics, short(j.most))
+	fine := fmt.Sprintf("%d topics, %s behind at most", j.topics, Short(j.most))
 	if j.where != "" {
 		fine += " (" + j.where + ")"
 	}
@@ -99,7 +99,7 @@ func (j *lagJudge) topic(l Link, t Topic) finding {
 	f.urgency = age.Seconds()
 	text := "unknown how far behind"
 	if known {
-		text = short(age) + " behind"
+		text = Short(age) + " behind"
 	}
 	f.text = withWhy(text, l, t)
 	switch {
@@ -149,5 +149,5 @@ func (l Link) poolAway(now time.Time) (string, bool) {
 	if away < poolPatience {
 		return "", false
 	}
-	return fmt.Sprintf("its pool is %s for %s: nobody takes over, and old records wait", l.Pool.State, short(away)), true
+	return fmt.Sprintf("its pool is %s for %s: nobody takes over, and old records wait", l.Pool.State, Short(away)), true
 }

@@ -129,5 +129,5 @@ func (r *Report) Stale(check string, now time.Time) (Result, bool) {
 	if r.Time == nil || now.Sub(*r.Time) < staleAfter {
 		return Result{}, false
 	}
-	return NewResult(check, Unknown, "the mirror looked at its links "+short(now.Sub(*r.Time))+" ago, and knows nothing newer; see its log"), true
+	return NewResult(check, Unknown, "the mirror looked at its links "+Short(now.Sub(*r.Time))+" ago, and knows nothing newer; see its log"), true
 }

@@ -25,7 +25,7 @@ func Watchers(r *Report, now time.Time, o Options) Result {
 		}
 		age := max(0, now.Sub(seen))
 		findings = append(findings, finding{severity: grade(age, warn, critical), topic: name, urgency: age.Seconds(),
-			text: fmt.Sprintf("was not heard of for %s, at most %s is expected: see whether it works", short(age), short(critical))})
+			text: fmt.Sprintf("was not heard of for %s, at most %s is expected: see whether it works", Short(age), Short(critical))})
 		perf = append(perf, Perf{Label: name, Value: float64(int64(age.Seconds())), Unit: "s", Warn: limit(warn), Crit: limit(critical), Min: "0"})
 	}
 	result := conclude("watchers", findings, fmt.Sprintf("all %d watchers were heard of", len(r.WatchersExpected)))

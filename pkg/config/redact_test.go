@@ -53,8 +53,8 @@ func TestEverySecretIsRedacted(t *testing.T) {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			walk(typ.Elem(), path)
 		case reflect.Struct:
-			for i := range typ.NumField() {
-				walk(typ.Field(i).Type, path+"."+typ.Field(i).Tag.Get("yaml"))
+			for f := range typ.Fields() {
+				walk(f.Type, path+"."+f.Tag.Get("yaml"))
 			}
 		case reflect.String:
 			if typ == reflect.TypeFor[Secret]() {

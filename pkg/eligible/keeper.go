@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -91,9 +92,7 @@ func (k *Keeper) Transitions() map[Transition]int {
 			counts[Transition{in, r}] = 0
 		}
 	}
-	for t, n := range k.counts {
-		counts[t] = n
-	}
+	maps.Copy(counts, k.counts)
 	return counts
 }
 

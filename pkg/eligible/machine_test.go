@@ -14,12 +14,10 @@ func rules() Config {
 	return Config{Cluster: "edge", DiskFull: time.Hour, Recover: 0.6, ExtendedOutage: 30 * time.Minute, Dwell: 10 * time.Minute}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // seen is a snapshot of one link from the host's Kafka that is well, after the changes.
 func seen(now time.Time, changes ...func(*lag.Snapshot, *lag.Link)) *lag.Snapshot {
 	s := &lag.Snapshot{Time: now, Links: []lag.Link{{Name: "up", From: "edge", To: "region", State: mirror.StateCopying, Retention: lag.Retention{Warn: 0.5, Critical: 0.25},
-		Topics: []lag.Topic{{Topic: "clicks", State: mirror.StateCopying, ReplicatedThrough: ptr(now.Add(-time.Second)), Outlook: lag.Outlook{Used: ptr(0.1)}}}}}}
+		Topics: []lag.Topic{{Topic: "clicks", State: mirror.StateCopying, ReplicatedThrough: new(now.Add(-time.Second)), Outlook: lag.Outlook{Used: new(0.1)}}}}}}
 	for _, change := range changes {
 		change(s, &s.Links[0])
 	}
@@ -30,16 +28,16 @@ type fault = func(*lag.Snapshot, *lag.Link)
 
 func diskFull(in time.Duration) fault {
 	return func(s *lag.Snapshot, l *lag.Link) {
-		l.Disks = []lag.Disk{{Broker: 1, Dir: "/kafka", FullAt: ptr(s.Time.Add(in))}}
+		l.Disks = []lag.Disk{{Broker: 1, Dir: "/kafka", FullAt: new(s.Time.Add(in))}}
 	}
 }
 
 func used(share float64) fault {
-	return func(_ *lag.Snapshot, l *lag.Link) { l.Topics[0].Used = ptr(share) }
+	return func(_ *lag.Snapshot, l *lag.Link) { l.Topics[0].Used = new(share) }
 }
 
 func behind(d time.Duration) fault {
-	return func(s *lag.Snapshot, l *lag.Link) { l.Topics[0].ReplicatedThrough = ptr(s.Time.Add(-d)) }
+	return func(s *lag.Snapshot, l *lag.Link) { l.Topics[0].ReplicatedThrough = new(s.Time.Add(-d)) }
 }
 
 func cutOff(_ *lag.Snapshot, l *lag.Link) { l.Probe.Target.Problem = "i/o timeout" }

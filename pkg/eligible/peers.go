@@ -13,7 +13,7 @@ import (
 const (
 	// Path is where a mirror says whether its host may take new traffic.
 	Path = "/poolz"
-	// PeerHeader, set to anything, says that another mirror asks, and no load balancer.
+	// PeerHeader is set by a mirror that asks, whatever to, and by no load balancer.
 	PeerHeader = "Mirror-Peer"
 
 	peersEvery  = 10 * time.Second // between two rounds of questions

@@ -155,7 +155,7 @@ func TestADeafReaderBlamesNobody(t *testing.T) {
 func TestWhatRetentionTookIsNoLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, cfg := &fakeSource{}, config(t)
-		r, stop := reading(t, cfg, f)
+		_, stop := reading(t, cfg, f)
 		f.set(func() { f.records = append(f.records, beatNow(0)) })
 		time.Sleep(20 * time.Second)
 		stop()
@@ -165,7 +165,7 @@ func TestWhatRetentionTookIsNoLoss(t *testing.T) {
 			}
 			f.start = 40
 		})
-		r, stop = reading(t, cfg, f)
+		r, stop := reading(t, cfg, f)
 		time.Sleep(5 * time.Minute)
 		_, h := only(t, r)
 		if stop(); h.Sequence != 50 || h.Lost != 0 || h.Missing != 0 {

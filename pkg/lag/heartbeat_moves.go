@@ -1,9 +1,7 @@
 package lag
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -71,11 +69,11 @@ func (o *Observer) listen(now time.Time, s *Snapshot) {
 	}
 	s.Heartbeats, s.HeartbeatClusters = o.cfg.Heartbeats(now)
 	for _, e := range o.hearing.observe(now, s.Heartbeats) {
-		level, message := slog.LevelInfo, "origins of heartbeats are heard again"
 		if e.Kind == EventOriginsSilent {
-			level, message = slog.LevelWarn, "origins of heartbeats are silent"
+			o.log.Warn("origins of heartbeats are silent", "origins", e.Text)
+		} else {
+			o.log.Info("origins of heartbeats are heard again", "origins", e.Text)
 		}
-		o.log.Log(context.Background(), level, message, "origins", e.Text)
 		if o.cfg.Events != nil {
 			o.cfg.Events.Record(e)
 		}

@@ -165,7 +165,7 @@ func TestScanOfAnotherLogBeginsAnew(t *testing.T) {
 		"the same":       {func(*progress) {}, 7},
 		"another leader": {func(p *progress) { p.epoch++ }, 0},
 		"another plan":   {func(p *progress) { p.plan.Position.Dest++ }, 0},
-		"retention":      {func(p *progress) { first.start.end = 8 }, 8},
+		"retention":      {func(*progress) { first.start.end = 8 }, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			first.start.end = 0
