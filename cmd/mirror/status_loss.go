@@ -14,6 +14,7 @@ type outlookStatus struct {
 	LossDeadline           *time.Time `json:"loss_deadline"`
 	LossCause              string     `json:"loss_cause"`
 	SourceRetentionSeconds *float64   `json:"source_retention_seconds"`
+	UnknownCauses          []string   `json:"unknown_causes"`
 	SourceRetentionBytes   *int64     `json:"source_retention_bytes"`
 	TargetRetentionSeconds *float64   `json:"target_retention_seconds"`
 	OutageBudgetSeconds    *float64   `json:"outage_budget_seconds"`
@@ -39,7 +40,7 @@ func (o *outlookStatus) lossIn(probed probedStatus, now time.Time) string {
 	switch {
 	case o.LossDeadline != nil:
 		return untilLoss(*o.LossDeadline, now) + " (" + causeWord(o.LossCause) + ")"
-	case probed.Success != nil && o.SourceRetentionSeconds == nil && o.SourceRetentionBytes == nil && o.TargetRetentionSeconds == nil:
+	case probed.Success != nil && o.SourceRetentionSeconds == nil && o.SourceRetentionBytes == nil && o.TargetRetentionSeconds == nil && len(o.UnknownCauses) == 0:
 		return "-"
 	}
 	return unknown

@@ -146,6 +146,14 @@ func TestWaitEndsWhenTheTimeIsOver(t *testing.T) {
 	}
 }
 
+// A mirror that hangs is none that has caught up.
+func TestWaitForAMirrorThatHangs(t *testing.T) {
+	address := serveStatus(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if got := mirror(t, "wait", "--address", address, "--timeout", "200ms"); got.code != exitTimeout || got.out != "" {
+		t.Errorf("exit %d, %s%s", got.code, got.out, got.stderr)
+	}
+}
+
 func TestBehindOf(t *testing.T) {
 	now := time.Now()
 	early := now.Add(-time.Second)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,6 +165,9 @@ func awaitCaughtUp(ctx context.Context, v *viewer, progress io.Writer, topic str
 			if len(left) == 0 {
 				return nil, nil
 			}
+		}
+		if ctx.Err() != nil && len(left) == 0 {
+			return nil, cmp.Or(err, failed, ctx.Err()) // it never answered
 		}
 		line.show(waitLine(left, err))
 		select {

@@ -98,7 +98,7 @@ func TestUnitFitsTheProgram(t *testing.T) {
 	for _, want := range []string{
 		"Type=notify", "WatchdogSec=60", // pkg/systemd
 		"RestartPreventExitStatus=64 78", // usage, configuration
-		"ExecStart=/usr/bin/mirror run -c /etc/mirror/mirror.yaml", "ExecReload=/usr/bin/mirror reload -c /etc/mirror/mirror.yaml",
+		"ExecStart=/usr/bin/mirror run -c /etc/mirror/mirror.yaml", "ExecReload=/usr/bin/mirror reload --state-dir /var/lib/mirror",
 		"StateDirectory=mirror", "User=mirror",
 	} {
 		if !strings.Contains(unit, "\n"+want+"\n") {

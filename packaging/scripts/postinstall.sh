@@ -17,6 +17,6 @@ fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	if [ -n "${2:-}" ] || [ "$1" = 2 ]; then
-		systemctl try-restart mirror.service
+		systemctl try-restart mirror.service || echo "mirror was not restarted; see: systemctl status mirror" >&2
 	fi
 fi

@@ -5,7 +5,7 @@ set -eu
 case "$1" in
 remove | 0)
 	if [ -d /run/systemd/system ]; then
-		systemctl --no-reload disable --now mirror.service
+		systemctl --no-reload disable --now mirror.service || echo "mirror was not stopped in good order; see: systemctl status mirror" >&2
 	fi
 	;;
 esac

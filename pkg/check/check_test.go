@@ -115,6 +115,15 @@ func TestHeadroom(t *testing.T) {
 		{"over", up(due(-time.Minute, "retention_time", new(1.0))), Options{},
 			"MIRROR CRITICAL - edge-up clicks: may be lost since 1m00s (retention_time), 1s behind, caught_up | headroom=-60s;14400:;3600: topics=1;;;0\n"},
 		{"kept for ever", up(healthy("clicks")), Options{}, "MIRROR OK - nothing is ever removed at the source | topics=1;;;0\n"},
+		{"settings refused", up(topicWith(func(t *Topic) { t.UnknownCauses = []string{"disk_full", "retention_bytes", "retention_time"} })), Options{},
+			"MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
+		{"kept for ever, on a disk that is not told of", up(topicWith(func(t *Topic) { t.UnknownCauses = []string{"disk_full"} })), Options{}, "MIRROR OK - nothing is ever removed at the source | topics=1;;;0\n"},
+		{"a size that is not told", up(func() Topic {
+			t := due(time.Hour-time.Second, "retention_time", new(0.9))
+			t.UnknownCauses = []string{"retention_bytes"}
+			return t
+		}()), day,
+			"MIRROR CRITICAL - edge-up clicks: 59m59s until loss (retention_time), not counting what is unknown (retention_bytes), 1s behind, caught_up | headroom=3599s;86400:;43200: topics=1;;;0\n"},
 		{"unknown", up(topicWith(func(t *Topic) { t.RetentionSeconds = new(1.0) })), Options{}, "MIRROR UNKNOWN - edge-up clicks: unknown how long until loss, caught_up | topics=1;;;0\n"},
 		{"source silent", linkWith(func(l *Link) { l.Probe.Source = Probed{Success: ago(3 * time.Minute), Problem: "i/o timeout"} }, healthy("clicks")), Options{},
 			"MIRROR UNKNOWN - edge-up: the source has not told what is left for 3m00s: i/o timeout | topics=1;;;0\n"},

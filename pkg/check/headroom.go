@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,10 @@ const (
 // go on counting down, but what changed since is not known.
 const probeBelieved = time.Minute
 
-// causeTime is the cause of a deadline that the shares of a retention are about.
-const causeTime = "retention_time"
+const (
+	causeTime = "retention_time" // that the shares of a retention are about
+	causeDisk = "disk_full"
+)
 
 // Headroom judges how long it takes until something may be lost that is not mirrored. Without thresholds the links' own
 // shares of the retention decide, and for deadlines that are not about time the defaults.
@@ -105,6 +108,9 @@ func (j *headroomJudge) topic(l Link, t Topic) finding {
 	if t.LossCause != "" {
 		text += " (" + t.LossCause + ")"
 	}
+	if unknown := t.unknownRetentions(); len(unknown) > 0 {
+		text += ", not counting what is unknown (" + strings.Join(unknown, ", ") + ")"
+	}
 	if age, known := behind(t, j.now); known {
 		text += ", " + Short(age) + " behind"
 	}
@@ -137,9 +143,21 @@ func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
 	return byTime
 }
 
-// endless says whether a topic without a deadline is known to have none: its source answered, and names no retention.
+// endless says whether a topic without a deadline is known to have none: its source answered, also when it was asked for the
+// settings of the topic, and names no retention. Of a disk it may not tell.
 func (j *headroomJudge) endless(l Link, t Topic) bool {
-	return t.RetentionSeconds == nil && t.RetentionBytes == nil && l.Probe.Source.Success != nil && t.State != stateUnowned
+	return t.RetentionSeconds == nil && t.RetentionBytes == nil && l.Probe.Source.Success != nil && t.State != stateUnowned && len(t.unknownRetentions()) == 0
+}
+
+// unknownRetentions are the retentions of which it is not known when they take something. Many sources do not tell of disks.
+func (t Topic) unknownRetentions() []string {
+	var unknown []string
+	for _, cause := range t.UnknownCauses {
+		if cause != causeDisk {
+			unknown = append(unknown, cause)
+		}
+	}
+	return unknown
 }
 
 // silent says since when the source of a link does not tell what deadlines depend on, if that is so for too long.

@@ -79,6 +79,7 @@ type Topic struct {
 	Speed             *float64    `json:"speed"` // source seconds per second
 	LossDeadline      *time.Time  `json:"loss_deadline"`
 	LossCause         string      `json:"loss_cause"`
+	UnknownCauses     []string    `json:"unknown_causes"`
 	RetentionSeconds  *float64    `json:"source_retention_seconds"`
 	RetentionBytes    *int64      `json:"source_retention_bytes"`
 	TargetRetention   *float64    `json:"target_retention_seconds"`

@@ -45,6 +45,13 @@ func stuck(_ *lag.Snapshot, l *lag.Link)  { l.State = mirror.StateWaiting }
 func gone(_ *lag.Snapshot, l *lag.Link) {
 	l.Probe.Source.Problem, l.State = "refused", mirror.StateWaiting
 }
+func missingRights(s *lag.Snapshot, l *lag.Link) {
+	asked := lag.Probed{Success: new(s.Time.Add(-10 * time.Second)), Problem: "DESCRIBE on the cluster is missing"}
+	l.Probe = lag.Probe{Source: asked, Target: asked}
+}
+func silent(s *lag.Snapshot, l *lag.Link) {
+	l.Probe.Source = lag.Probed{Success: new(s.Time.Add(-time.Minute)), Problem: "i/o timeout"}
+}
 func refuses(s *lag.Snapshot, _ *lag.Link) {
 	s.HeartbeatClusters = []lag.HeartbeatCluster{{Cluster: "edge", Problem: "disk is full"}}
 }
@@ -76,6 +83,8 @@ func TestJudge(t *testing.T) {
 		{name: "halted", faults: []fault{func(_ *lag.Snapshot, l *lag.Link) { l.Topics[0].State = mirror.StateHalted }}},
 		{name: "source away for a moment", faults: []fault{gone}, lasts: 50 * time.Second},
 		{name: "source down", faults: []fault{gone}, lasts: time.Minute, want: ReasonSource},
+		{name: "source silent", faults: []fault{silent}, lasts: time.Minute, want: ReasonSource},
+		{name: "rights that are missing for ever", faults: []fault{missingRights}, lasts: 24 * time.Hour, peers: others, well: true},
 		{name: "source refuses writes", faults: []fault{refuses}, lasts: time.Minute, want: ReasonSource},
 		{name: "cut off for long, peers are not", faults: []fault{cutOff}, lasts: 30 * time.Minute, peers: others, want: ReasonOutage},
 		{name: "refused for long, peers are not", faults: []fault{stuck}, lasts: 30 * time.Minute, peers: others, want: ReasonOutage},

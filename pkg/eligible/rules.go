@@ -83,7 +83,7 @@ func (w *watch) judge(cfg Config, s *lag.Snapshot, now time.Time, peers Peers) v
 		if l := &s.Links[i]; l.From == cfg.Cluster {
 			found = true
 			v.link(cfg, l, now)
-			if l.Probe.Source.Problem != "" {
+			if l.Probe.Source.Away(now) {
 				source = fmt.Sprintf("%s cannot be asked: %s", cfg.Cluster, l.Probe.Source.Problem)
 			}
 		}
@@ -102,7 +102,7 @@ func (w *watch) judge(cfg Config, s *lag.Snapshot, now time.Time, peers Peers) v
 
 // link takes in one link from the host's Kafka.
 func (v *verdict) link(cfg Config, l *lag.Link, now time.Time) {
-	if l.Probe.Target.Problem != "" || l.State == mirror.StateWaiting && l.Probe.Source.Problem == "" {
+	if l.Probe.Target.Away(now) || l.State == mirror.StateWaiting && !l.Probe.Source.Away(now) {
 		v.cut = true
 	}
 	for _, d := range l.Disks {

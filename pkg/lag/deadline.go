@@ -18,7 +18,8 @@ type facts struct {
 	delay          time.Duration // by how much records were older than their arrival lately, at most
 	known          *probe.Partition
 	source, target *probe.Settings
-	full           *time.Time // when the disk of the partition is full
+	measured       bool       // the disk of the partition is
+	full           *time.Time // when it is full; nil: never, as it does not grow
 }
 
 // bound is what is known of one deadline.
@@ -138,7 +139,10 @@ func (f facts) retentionBytes() bound {
 }
 
 func (f facts) diskFull() bound {
-	if f.full == nil {
+	switch {
+	case !f.measured:
+		return bound{}
+	case f.full == nil:
 		return bound{state: never}
 	}
 	return bound{state: certain, at: *f.full}

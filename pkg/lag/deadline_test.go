@@ -83,6 +83,43 @@ func TestDeadlines(t *testing.T) {
 	}
 }
 
+// A disk that is not measured may be full at any time; one that is, and does not grow, never is.
+func TestDiskFullIsUnknownUntilMeasured(t *testing.T) {
+	full := second(600)
+	for _, test := range []struct {
+		name string
+		f    facts
+		want bound
+	}{
+		{"not measured", facts{}, bound{}},
+		{"does not grow", facts{measured: true}, bound{state: never}},
+		{"grows", facts{measured: true, full: &full}, bound{state: certain, at: full}},
+	} {
+		if got := test.f.diskFull(); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// What was told of a disk stands while a prober cannot ask for it.
+func TestADiskIsNotForgottenByOneFailedRound(t *testing.T) {
+	full := second(600)
+	disk := probe.DiskID{Broker: 1, Dir: "/kafka"}
+	answer := &probe.Answer{Disks: []probe.Disk{{DiskID: disk, Total: 100, Usable: 10, FullAt: &full}},
+		Topics: map[string]*probe.Topic{"clicks": {Settings: kept(), Partitions: []*probe.Partition{{At: second(0), End: 10, Disk: disk}}}}}
+	h := &holder{}
+	o, _ := newObserver(t, h)
+	o.cfg.Probes = map[string]Probes{"up": {Source: func() *probe.Answer { return answer }}}
+	h.set(link(topic("clicks", partition(0, mirror.StateCaughtUp, 10, 10))))
+	for i, next := range []*probe.Answer{answer, {Topics: answer.Topics}, nil} {
+		answer = next
+		o.observe(second(i))
+		if got := o.Snapshot().Links[0].Topics[0]; got.LossDeadline == nil || !got.LossDeadline.Equal(full) || got.LossCause != CauseDiskFull {
+			t.Errorf("look %d: got %v (%s), want %v (disk_full)", i, got.LossDeadline, got.LossCause, full)
+		}
+	}
+}
+
 // broker keeps one partition as Kafka does, by the rules of UnifiedLog: whole segments, the oldest first, by the largest
 // timestamp of each.
 type broker struct {

@@ -1,6 +1,8 @@
 package lag
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"tributary/pkg/mirror"
@@ -94,8 +96,8 @@ func (f *foresight) partition(p *Partition, h *partitionHistory, s mirror.Partit
 		source: settingsOf(f.source), target: settingsOf(f.target)}
 	if known != nil {
 		f.measure(known)
-		if disk := f.answers.source.Disk(known.Disk); disk != nil {
-			facts.full = disk.FullAt
+		if disk := f.answers.source.Disk(known.Disk); disk != nil && disk.Total >= 0 {
+			facts.measured, facts.full = true, disk.FullAt
 		}
 	}
 	var own Outlook
@@ -159,6 +161,7 @@ func (f *foresight) result(partitions int) Outlook {
 	if settings := settingsOf(f.target); settings != nil && !settings.AppendTime {
 		f.outlook.OutageBudget = least(f.outlook.OutageBudget, f.outlook.TargetRetention)
 	}
+	f.outlook.Unknown = slices.Sorted(maps.Keys(f.unknown))
 	f.outlook.settle()
 	return f.outlook
 }

@@ -19,6 +19,7 @@ type linkHistory struct {
 	outside outside // set before each look
 
 	begun    bool                       // it was looked at before
+	first    time.Time                  // when, first
 	recalled map[string]recalledOutlook // by topic: what was told before the process began, until all topics are known
 }
 

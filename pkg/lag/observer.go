@@ -86,16 +86,21 @@ func New(cfg Config, log *slog.Logger) (*Observer, error) {
 // Run takes a snapshot at once and every second, and logs changes of state, until ctx ends. It returns nil. Call it once.
 func (o *Observer) Run(ctx context.Context) error {
 	o.recall()
+	var disk *saver
+	if o.cfg.Path != "" {
+		disk = newSaver(o.cfg.Path, o.log)
+		defer disk.end()
+	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		now := time.Now()
 		o.observe(now)
-		o.remember(now)
+		o.remember(now, disk)
 		select {
 		case <-ctx.Done():
 			o.remembered = time.Time{}
-			o.remember(time.Now())
+			o.remember(time.Now(), disk)
 			return nil
 		case <-tick.C:
 		}
@@ -138,7 +143,7 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 		view = &v
 	}
 	if !h.begun {
-		o.recallLink(h, s)
+		o.recallLink(now, h, s)
 	}
 	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)

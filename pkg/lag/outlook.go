@@ -30,6 +30,7 @@ type Outlook struct {
 	Deadlines    map[Cause]time.Time
 	LossDeadline *time.Time // the earliest of Deadlines without compaction
 	LossCause    Cause      // its cause, "" without one
+	Unknown      []Cause    // of which it is not known whether and when, in order: one of them may be the earliest
 
 	SourceRetention      *time.Duration // retention.ms of the source topic; nil where it deletes nothing by age
 	SourceRetentionBytes *int64         // retention.bytes of each of its partitions; nil where it deletes nothing by size
@@ -59,6 +60,11 @@ type Probe struct{ Source, Target Probed }
 type Probed struct {
 	Success *time.Time // when a round of questions was asked last that all brokers answered
 	Problem string     // why the last round failed, or what is not allowed; "" when all is well
+}
+
+// Away says whether the cluster does not answer. That something may not be asked, which is a Problem too, is not that.
+func (p Probed) Away(now time.Time) bool {
+	return p.Problem != "" && (p.Success == nil || now.Sub(*p.Success) > probeStale)
 }
 
 // Disk is a log directory of a broker of the source.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"tributary/pkg/durable"
 	"tributary/pkg/mirror"
 )
 
@@ -18,6 +17,8 @@ const (
 	// recallEvery is how often what was told is written. A restart goes on with what is at most so old: deadlines and
 	// watermarks only move forward, so that older ones hold too.
 	recallEvery = 30 * time.Second
+	// recallFor is for how long a process without any topic of a link stands in for them, when nothing is wrong with the link.
+	recallFor = 5 * time.Minute
 	// recallVersion rises when the form of the file changes.
 	recallVersion = 1
 )
@@ -67,9 +68,9 @@ func (o *Observer) recall() {
 	o.recalled = r.Links
 }
 
-// remember writes what is told now. Where that fails, a restart knows less, and the log says so.
-func (o *Observer) remember(now time.Time) {
-	if o.cfg.Path == "" || now.Sub(o.remembered) < recallEvery && !o.remembered.IsZero() {
+// remember has written what is told now, now and then. Where that fails, a restart knows less, and the log says so.
+func (o *Observer) remember(now time.Time, disk *saver) {
+	if disk == nil || now.Sub(o.remembered) < recallEvery && !o.remembered.IsZero() {
 		return
 	}
 	o.remembered = now
@@ -80,12 +81,11 @@ func (o *Observer) remember(now time.Time) {
 		}
 	}
 	text, err := json.Marshal(r)
-	if err == nil {
-		err = durable.Replace(o.cfg.Path, text)
-	}
 	if err != nil {
 		o.log.Warn("what is told of the time until loss not saved; a restart forgets it", "err", err)
+		return
 	}
+	disk.put(text)
 }
 
 // told is what the link tells of its topics, and what was told before of those that are not there yet.
@@ -113,8 +113,8 @@ func (h *linkHistory) told(l *Link) map[string]recalledOutlook {
 }
 
 // recallLink takes what was told of a link before, as far as it still concerns it.
-func (o *Observer) recallLink(h *linkHistory, s mirror.LinkStatus) {
-	h.begun = true
+func (o *Observer) recallLink(now time.Time, h *linkHistory, s mirror.LinkStatus) {
+	h.begun, h.first = true, now
 	for name, told := range o.recalled[s.Name] {
 		if told.From == s.From && told.To == s.To && (o.cfg.Wanted == nil || o.cfg.Wanted(s.Name, name)) {
 			if h.recalled == nil {
@@ -146,7 +146,7 @@ func (h *linkHistory) resume(topic string) *topicHistory {
 // does not answer knows no topics, and the time until they lose something goes on. In a pool others may have them. Once all
 // topics are known, those that are not there are gone.
 func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mirror.TopicStatus) {
-	if len(topics) > 0 && l.Problem == "" {
+	if l.Problem == "" && (len(topics) > 0 || now.Sub(h.first) > recallFor) {
 		h.recalled = nil
 	}
 	if l.Pool != nil {
@@ -155,6 +155,7 @@ func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mir
 	for _, name := range slices.Sorted(maps.Keys(h.recalled)) {
 		i := slices.IndexFunc(l.Topics, func(t Topic) bool { return t.Topic == name })
 		if i >= 0 && len(l.Topics[i].Partitions) > 0 {
+			delete(h.recalled, name) // it has a history of its own now
 			continue
 		}
 		told := h.recalled[name]

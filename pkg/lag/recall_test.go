@@ -1,9 +1,11 @@
 package lag
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,8 +31,95 @@ func told(t *testing.T, h *holder) (path string, deadline time.Time) {
 	if got.LossDeadline == nil || got.ReplicatedThrough == nil {
 		t.Fatalf("got %+v", got)
 	}
-	o.remember(second(1))
+	remember(o, second(1))
 	return o.cfg.Path, *got.LossDeadline
+}
+
+// remember writes what the observer tells, and returns when it is written.
+func remember(o *Observer, at time.Time) {
+	disk := newSaver(o.cfg.Path, o.log)
+	o.remember(at, disk)
+	disk.end()
+}
+
+// A disk that hangs keeps the observer neither from looking, by which it is judged to be alive, nor from ending.
+func TestALookWaitsForNoDisk(t *testing.T) {
+	h := &holder{}
+	o, _ := newObserver(t, h)
+	o.cfg.Path = filepath.Join(t.TempDir(), "outlook.json")
+	pipe := o.cfg.Path + ".new"
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil { // to open it waits for a reader
+		t.Fatal(err)
+	}
+	h.set(link(topic("clicks", partition(0, mirror.StateCaughtUp, 4, 4))))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.Run(ctx) }()
+	var first *Snapshot
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if s := o.Snapshot(); first == nil {
+			first = s
+		} else if s != first {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("no second look")
+		}
+	}
+	stop()
+	select {
+	case <-ended:
+	case <-time.After(lastSave + 20*time.Second):
+		t.Error("it does not end")
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0) // whoever writes goes on
+	if err != nil {
+		t.Fatalf("nobody was to write: %v", err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A topic that was there, and goes while another one has a problem of its own, does not come back with what was told before.
+func TestWhatWasThereIsNotRecalledAgain(t *testing.T) {
+	h := &holder{}
+	path, _ := told(t, h)
+	o, _ := newObserver(t, h)
+	o.cfg.Path = path
+	o.recall()
+	troubled := func(topics ...mirror.TopicStatus) mirror.LinkStatus {
+		s := link(topics...)
+		s.Problem = "topic views: cannot be made"
+		return s
+	}
+	h.set(troubled(topic("clicks", partition(0, mirror.StateCopying, 4, 10))))
+	o.observe(second(3600))
+	h.set(troubled())
+	o.observe(second(3601))
+	if got := o.Snapshot().Links[0].Topics; len(got) != 0 {
+		t.Errorf("it came back: %+v", got)
+	}
+}
+
+// A topic that is not there while nothing is wrong is gone, also where the link has no other.
+func TestTheLastTopicIsForgotten(t *testing.T) {
+	h := &holder{}
+	path, _ := told(t, h)
+	o, _ := newObserver(t, h)
+	o.cfg.Path = path
+	o.recall()
+	h.set(link())
+	for _, at := range []int{3600, 3600 + int(recallFor/time.Second)} {
+		o.observe(second(at))
+		if got := o.Snapshot().Links[0].Topics; len(got) != 1 {
+			t.Fatalf("at %d: got %+v, want what was told", at, got)
+		}
+	}
+	o.observe(second(3601 + int(recallFor/time.Second)))
+	if got := o.Snapshot().Links[0].Topics; len(got) != 0 {
+		t.Errorf("got %+v", got)
+	}
 }
 
 // A process that begins while a cluster does not answer tells what was told before, until it knows better.
@@ -52,7 +141,7 @@ func TestTheCountdownOutlivesARestart(t *testing.T) {
 		t.Errorf("got %+v, %+v", got, got.Outlook)
 	}
 	o.remembered = time.Time{}
-	o.remember(second(3600)) // and it is not forgotten by a second restart
+	remember(o, second(3600)) // and it is not forgotten by a second restart
 	if again, _ := newObserver(t, h); true {
 		again.cfg.Path = path
 		again.recall()

@@ -212,7 +212,7 @@ func (s *partition) take(b *broker, name string, id int32, start, end int64) {
 	if end < s.answer.End || start < s.answer.Start {
 		heads = nil // another log, or one that was cut
 	}
-	s.answer = Partition{At: b.endsAt, Start: start, End: end, Heads: slices.Clone(heads)}
+	s.answer = Partition{At: b.endsAt, Start: start, End: end, Heads: slices.Clone(heads), Disk: s.answer.Disk}
 	for _, d := range b.dirs {
 		size, ok := d.Sizes[name][id]
 		if !ok {

@@ -38,9 +38,10 @@ type retentionReport struct {
 
 // outlookReport is what a topicReport says of the time until something is lost.
 type outlookReport struct {
-	LossDeadline           *time.Time              `json:"loss_deadline"` // the earliest of deadlines, without compaction
-	LossCause              lag.Cause               `json:"loss_cause"`    // "" without a deadline
-	Deadlines              map[lag.Cause]time.Time `json:"deadlines"`     // a cause that is unknown or does not apply is absent
+	LossDeadline           *time.Time              `json:"loss_deadline"`  // the earliest of deadlines, without compaction
+	LossCause              lag.Cause               `json:"loss_cause"`     // "" without a deadline
+	Deadlines              map[lag.Cause]time.Time `json:"deadlines"`      // a cause that is unknown or does not apply is absent
+	UnknownCauses          []lag.Cause             `json:"unknown_causes"` // of which it is not known whether and when
 	SourceRetentionSeconds *float64                `json:"source_retention_seconds"`
 	SourceRetentionBytes   *int64                  `json:"source_retention_bytes"` // of each partition
 	TargetRetentionSeconds *float64                `json:"target_retention_seconds"`
@@ -65,7 +66,7 @@ func newSurroundings(link lag.Link) surroundings {
 }
 
 func newOutlookReport(o *lag.Outlook) outlookReport {
-	r := outlookReport{LossDeadline: o.LossDeadline, LossCause: o.LossCause, Deadlines: map[lag.Cause]time.Time{},
+	r := outlookReport{LossDeadline: o.LossDeadline, LossCause: o.LossCause, Deadlines: map[lag.Cause]time.Time{}, UnknownCauses: append([]lag.Cause{}, o.Unknown...),
 		SourceRetentionSeconds: inSeconds(o.SourceRetention), SourceRetentionBytes: o.SourceRetentionBytes, TargetRetentionSeconds: inSeconds(o.TargetRetention),
 		OldestRecord: o.OldestRecord, OutageBudgetSeconds: inSeconds(o.OutageBudget), RetentionUsed: o.Used}
 	for cause, at := range o.Deadlines {

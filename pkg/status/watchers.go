@@ -2,6 +2,7 @@ package status
 
 import (
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -120,8 +121,8 @@ func (s *Server) stamped(name func(*http.Request) string, next http.Handler, cod
 
 // scraper is the watcher of a request for metrics.
 func scraper(r *http.Request) string {
-	if r.Method != http.MethodGet {
-		return ""
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); r.Method != http.MethodGet || ok && at.Network() == "unix" {
+		return "" // at the socket it is mirror doctor
 	}
 	return WatcherPrometheus
 }
