@@ -59,7 +59,7 @@ func mutants() []mutant {
 
 // mutantTopic makes the records of one topic: with and without key, value and headers.
 func mutantTopic(topic string, partition int32) []*kgo.Record {
-	begin := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	begin := time.Now().Add(-time.Hour).Truncate(time.Minute).Add(10 * time.Second) // record 50, which is aborted, is the first of its minute
 	records := make([]*kgo.Record, mutantRecords)
 	for i := range records {
 		records[i] = &kgo.Record{Topic: topic, Partition: partition, Timestamp: begin.Add(time.Duration(i) * time.Second),

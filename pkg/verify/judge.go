@@ -85,8 +85,9 @@ func (v *Verifier) collect(ctx context.Context, u *unit, keys []int64, rows *sor
 	}
 	for _, l := range u.sources {
 		ranges := slices.Concat(l.held.ranges(keys, nearOffsets), l.later.ranges(keys, nearOffsets))
-		// Aborted records have no sums. They are looked for where those are read that were not.
-		add(l, l.held.shift, join(ranges, nearOffsets))
+		// Aborted records have no sums. They are looked for where those are read that were not, and near there: one may be
+		// the first or last of its minute.
+		add(l, l.held.shift, around(ranges, nearOffsets, l.within))
 	}
 	for _, l := range u.destinations {
 		add(l, l.held.shift, l.held.ranges(keys, nearOffsets))

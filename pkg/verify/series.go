@@ -140,6 +140,14 @@ func (s *series) ranges(keys []int64, near int64) []span {
 	return join(out, near)
 }
 
+// around widens ranges by near on both sides, as far as within goes, and joins them.
+func around(all []span, near int64, within span) []span {
+	for i, s := range all {
+		all[i] = span{max(within.from, s.from-near), min(within.to, s.to+near)}
+	}
+	return join(all, near)
+}
+
 // join sorts ranges and joins those that overlap or are near each other.
 func join(all []span, near int64) []span {
 	slices.SortFunc(all, func(a, b span) int {

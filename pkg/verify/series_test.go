@@ -101,3 +101,20 @@ func TestSorterSpills(t *testing.T) {
 		t.Errorf("%d rows came back, not as they should be", len(got))
 	}
 }
+
+func TestAround(t *testing.T) {
+	within := span{100, 500}
+	for _, test := range []struct {
+		name      string
+		all, want []span
+	}{
+		{"none", nil, nil},
+		{"in the middle", []span{{200, 210}}, []span{{190, 220}}},
+		{"at both ends", []span{{100, 105}, {495, 500}}, []span{{100, 115}, {485, 500}}},
+		{"near each other", []span{{300, 310}, {335, 340}}, []span{{290, 350}}},
+	} {
+		if got := around(test.all, 10, within); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
