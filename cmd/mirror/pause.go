@@ -34,7 +34,7 @@ func newPause(path *string) *cobra.Command {
 		Short: "Read nothing more of a link or a topic for a while",
 		Long: `Read nothing more of a link, or of one of its topics, for a while. What was read already is delivered, and the positions
 are saved; then its state is paused, and the lag grows. A pause always ends: after --for, with mirror resume, or by itself
-before records could be lost. It outlives a restart of the mirror. A link of a pool cannot be paused.`,
+when the time until loss is critical, where that is known. It outlives a restart of the mirror. A link of a pool cannot be paused.`,
 		Example: `  mirror pause edge-region --for 1h
   mirror pause edge-region clicks --for 15m`,
 		Args: cobra.RangeArgs(1, 2),
