@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -23,7 +24,7 @@ const (
 type probe struct {
 	name, short, long, example string
 	flags                      func(cmd *cobra.Command, o *checkOptions)
-	judge                      func(r *check.Report, ready check.Readiness, now time.Time, o check.Options) check.Result
+	judge                      func(r *api.Status, ready check.Readiness, now time.Time, o check.Options) check.Result
 }
 
 // checkOptions are the flags of a check.
@@ -69,8 +70,8 @@ func probes() []probe {
 	link := func(cmd *cobra.Command, o *checkOptions) {
 		cmd.Flags().StringVar(&o.judged.Link, "link", "", "judge this `link` alone")
 	}
-	plain := func(judge func(*check.Report, time.Time, check.Options) check.Result) func(*check.Report, check.Readiness, time.Time, check.Options) check.Result {
-		return func(r *check.Report, _ check.Readiness, now time.Time, o check.Options) check.Result {
+	plain := func(judge func(*api.Status, time.Time, check.Options) check.Result) func(*api.Status, check.Readiness, time.Time, check.Options) check.Result {
+		return func(r *api.Status, _ check.Readiness, now time.Time, o check.Options) check.Result {
 			return judge(r, now, o)
 		}
 	}
@@ -175,7 +176,7 @@ func (o *checkOptions) once(ctx context.Context, a *asker, p probe) (check.Resul
 	if err != nil {
 		return check.Result{}, err
 	}
-	if stale, is := report.Stale(p.name, now); is && p.name != "daemon" {
+	if stale, is := check.Stale(report, p.name, now); is && p.name != "daemon" {
 		return stale, nil
 	}
 	return p.judge(report, ready, now, o.judged), nil

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -56,8 +57,8 @@ func askAt(address string) *asker {
 }
 
 // ask returns the report, with readiness if that is wanted, and the time to judge it by. That of a remote mirror is its own.
-func (a *asker) ask(ctx context.Context, readiness bool) (*check.Report, check.Readiness, time.Time, error) {
-	var report check.Report
+func (a *asker) ask(ctx context.Context, readiness bool) (*api.Status, check.Readiness, time.Time, error) {
+	var report api.Status
 	var ready check.Readiness
 	code, body, err := a.get(ctx, "/api/v1/status")
 	if err != nil {
@@ -74,8 +75,8 @@ func (a *asker) ask(ctx context.Context, readiness bool) (*check.Report, check.R
 		return nil, ready, time.Time{}, fmt.Errorf("read the mirror's answer: %w; is that a mirror of this version?", err)
 	}
 	now := time.Now()
-	if a.remote && report.Time != nil {
-		now = *report.Time
+	if a.remote && !report.Time.IsZero() {
+		now = report.Time
 	}
 	if readiness {
 		if code, body, err = a.get(ctx, "/readyz"); err != nil {

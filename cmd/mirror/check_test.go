@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -118,7 +119,7 @@ func TestCheckWaitsForAMirrorThatStarts(t *testing.T) {
 
 func TestCheckThatPanicsIsUnknown(t *testing.T) {
 	o := checkOptions{timeout: time.Second, stateDir: serveSocket(t, answering(0))}
-	broken := probe{name: "lag", judge: func(*check.Report, check.Readiness, time.Time, check.Options) check.Result { panic("no\n|") }}
+	broken := probe{name: "lag", judge: func(*api.Status, check.Readiness, time.Time, check.Options) check.Result { panic("no\n|") }}
 	if got := o.run(t.Context(), broken); got.Code != 3 || got.Summary != "this program failed: no /" {
 		t.Errorf("got %+v", got)
 	}

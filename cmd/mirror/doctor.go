@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/app"
-	"tributary/pkg/check"
 	"tributary/pkg/doctor"
 )
 
@@ -102,7 +102,7 @@ func gather(ctx context.Context, o viewOptions, over time.Duration) (*doctor.Fac
 }
 
 // knownLink refuses a link that there is not.
-func knownLink(r *check.Report, link string) error {
+func knownLink(r *api.Status, link string) error {
 	copied := *r
 	return keepOnly(&copied, link)
 }

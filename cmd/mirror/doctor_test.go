@@ -51,7 +51,7 @@ func TestDoctor(t *testing.T) {
 	if got := mirror(t, "doctor", "down", "--state-dir", dir, "--over", "0s"); got.code != exitOK || !strings.Contains(got.out, "nothing is wrong") {
 		t.Errorf("a healthy link: exit %d: %s%s", got.code, got.out, got.stderr)
 	}
-	if got := mirror(t, "doctor", "nope", "--state-dir", dir, "--over", "0s"); got.code != exitFailure || !strings.Contains(got.stderr, "there is no link nope") {
+	if got := mirror(t, "doctor", "nope", "--state-dir", dir, "--over", "0s"); got.code != exitFailure || !strings.Contains(got.stderr, "there is no link \"nope\"") {
 		t.Errorf("no link: exit %d: %s%s", got.code, got.out, got.stderr)
 	}
 	if got := mirror(t, "doctor", "--state-dir", t.TempDir()); got.code != exitFailure || !strings.Contains(got.out, "no mirror runs here") || !strings.Contains(got.out, "journalctl") {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/api"
 )
 
 const (
@@ -108,7 +110,7 @@ func (r drainReport) text(o drainOptions) string {
 }
 
 // awaitDrained asks until nothing is left. What is left when the time is over is an error.
-func awaitDrained(ctx context.Context, progress io.Writer, c *control, o drainOptions, now poolReport) (poolReport, error) {
+func awaitDrained(ctx context.Context, progress io.Writer, c *control, o drainOptions, now api.Pool) (api.Pool, error) {
 	over := time.NewTimer(o.wait)
 	defer over.Stop()
 	tick := time.NewTicker(drainPoll)
@@ -138,7 +140,7 @@ func awaitDrained(ctx context.Context, progress io.Writer, c *control, o drainOp
 }
 
 // undrained says what is left, and what to do.
-func undrained(now poolReport, o drainOptions) error {
+func undrained(now api.Pool, o drainOptions) error {
 	var left []string
 	for _, u := range now.Units {
 		if u.Incarnation == now.Incarnation && len(left) < 5 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -19,17 +20,6 @@ const (
 	// eligibleFor is for how long an operator's word holds unless --for says more.
 	eligibleFor = 2 * time.Hour
 )
-
-// eligibleReport is what the mirror says of whether its host may take new traffic.
-type eligibleReport struct {
-	In     bool       `json:"in"`
-	Reason string     `json:"reason"`
-	Text   string     `json:"text"`
-	Since  time.Time  `json:"since"`
-	Mode   string     `json:"mode"`
-	Until  *time.Time `json:"until"`
-	Cut    bool       `json:"cut"`
-}
 
 // eligibleRequest is what the mirror is asked.
 type eligibleRequest struct {
@@ -57,14 +47,14 @@ while. Nothing of this stops the mirroring, nor has it to do with pools of mirro
 		if err != nil {
 			return err
 		}
-		var report struct{ Eligible *eligibleReport }
+		var report api.Status
 		if err := c.get(cmd.Context(), "/api/v1/status", &report); err != nil {
 			return err
 		}
 		if report.Eligible == nil {
 			return errors.New("the mirror does not say whether its host may take new traffic; is it of this version?")
 		}
-		return printEligible(cmd.OutOrStdout(), *format, *report.Eligible)
+		return printEligible(cmd.OutOrStdout(), *format, report.Eligible)
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -104,28 +94,28 @@ func newEligibleMode(path *string, mode, short string, ends bool) *cobra.Command
 
 // setEligible asks for a mode and prints what is then.
 func setEligible(ctx context.Context, out io.Writer, c *control, request eligibleRequest, format output) error {
-	var report eligibleReport
+	var report api.Eligible
 	if err := c.ask(ctx, http.MethodPost, "/api/v1/eligible", request, &report, eligibleTimeout); err != nil {
 		return err
 	}
-	return printEligible(out, format, report)
+	return printEligible(out, format, &report)
 }
 
-func printEligible(out io.Writer, format output, r eligibleReport) error {
+func printEligible(out io.Writer, format output, r *api.Eligible) error {
 	if format == outputJSON {
 		return printJSON(out, r)
 	}
-	if _, err := fmt.Fprintln(out, r.line(time.Now())); err != nil {
+	if _, err := fmt.Fprintln(out, eligibleLine(r, time.Now())); err != nil {
 		return fmt.Errorf("print whether the host takes traffic: %w", err)
 	}
 	return nil
 }
 
 // unusual says whether there is more to say than that the host takes traffic.
-func (r eligibleReport) unusual() bool { return !r.In || r.Until != nil }
+func unusual(r *api.Eligible) bool { return !r.In || r.Until != nil }
 
-// line is a report for people.
-func (r eligibleReport) line(now time.Time) string {
+// eligibleLine says for people whether the host takes traffic.
+func eligibleLine(r *api.Eligible, now time.Time) string {
 	word := "DRAIN"
 	if r.In {
 		word = "IN"

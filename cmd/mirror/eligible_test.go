@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 func TestPoolModes(t *testing.T) {
@@ -57,16 +59,16 @@ func TestStatusSaysWhenTheHostTakesNoTraffic(t *testing.T) {
 	until := now.Add(time.Hour)
 	for _, test := range []struct {
 		name     string
-		eligible *eligibleReport
+		eligible *api.Eligible
 		want     string // "" nothing
 	}{
-		{"in", &eligibleReport{In: true, Since: now}, ""},
+		{"in", &api.Eligible{In: true, Since: now}, ""},
 		{"not said", nil, ""},
-		{"drained", &eligibleReport{Since: now.Add(-time.Minute), Text: "/kafka is full soon"}, "TRAFFIC  DRAIN for 1m00s: /kafka is full soon\n"},
-		{"kept in", &eligibleReport{In: true, Since: now, Until: &until}, "TRAFFIC  IN for 0s; an operator decides for 1h00m more (mirror pool auto ends it)\n"},
+		{"drained", &api.Eligible{Since: now.Add(-time.Minute), Text: "/kafka is full soon"}, "TRAFFIC  DRAIN for 1m00s: /kafka is full soon\n"},
+		{"kept in", &api.Eligible{In: true, Since: now, Until: &until}, "TRAFFIC  IN for 0s; an operator decides for 1h00m more (mirror pool auto ends it)\n"},
 	} {
-		report := statusReport{Eligible: test.eligible}
-		got := report.render(now, false)
+		report := &api.Status{Eligible: test.eligible}
+		got := statusText(report, now, false)
 		if has := strings.Contains(got, "TRAFFIC"); has != (test.want != "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/app"
 )
 
@@ -30,18 +31,18 @@ type eventsOptions struct {
 
 // event is one event, as far as a line shows it.
 type event struct {
-	ID        uint64       `json:"id"`
-	Time      time.Time    `json:"time"`
-	Kind      string       `json:"kind"`
-	Link      string       `json:"link"`
-	Topic     string       `json:"topic"`
-	Partition *int32       `json:"partition"`
-	Cause     string       `json:"cause"`
-	Text      string       `json:"text"`
-	Lost      *lostRange   `json:"lost"`
-	Surplus   *offsetRange `json:"surplus"`
-	UID       *uint32      `json:"uid"`
-	Remote    string       `json:"remote"`
+	ID        uint64     `json:"id"`
+	Time      time.Time  `json:"time"`
+	Kind      string     `json:"kind"`
+	Link      string     `json:"link"`
+	Topic     string     `json:"topic"`
+	Partition *int32     `json:"partition"`
+	Cause     string     `json:"cause"`
+	Text      string     `json:"text"`
+	Lost      *api.Lost  `json:"lost"`
+	Surplus   *api.Range `json:"surplus"`
+	UID       *uint32    `json:"uid"`
+	Remote    string     `json:"remote"`
 }
 
 func newEvents(path *string) *cobra.Command {

@@ -15,51 +15,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
 // forgetTimeout is more than the mirror itself takes, so that it is the mirror that says how it ended.
 const forgetTimeout = 30 * time.Second
 
-// heartbeatStatus is one origin of heartbeats in the answer of /api/v1/status. A nil number is unknown.
-type heartbeatStatus struct {
-	Origin         string            `json:"origin"`
-	State          string            `json:"state"`
-	Why            string            `json:"why"`
-	Time           time.Time         `json:"time"`
-	Lost           int64             `json:"lost"`
-	LatencySeconds *float64          `json:"latency_seconds"`
-	Summary        *heartbeatSummary `json:"summary"`
+// heartbeats are the part of the status that is about heartbeats, worst first.
+type heartbeats struct {
+	origins  []api.Heartbeat
+	clusters []api.HeartbeatCluster
 }
-
-type heartbeatSummary struct {
-	Version      string     `json:"version"`
-	State        string     `json:"state"`
-	LagSeconds   *float64   `json:"lag_seconds"`
-	LossDeadline *time.Time `json:"loss_deadline"`
-}
-
-// heartbeatCluster is how the writing or reading of heartbeats at one cluster goes.
-type heartbeatCluster struct {
-	Cluster string     `json:"cluster"`
-	Side    string     `json:"side"`
-	Success *time.Time `json:"success"`
-	Problem string     `json:"problem"`
-}
-
-// heartbeatReport is the part of the status that is about heartbeats.
-type heartbeatReport struct {
-	Heartbeats []heartbeatStatus  `json:"heartbeats"`
-	Clusters   []heartbeatCluster `json:"heartbeat_clusters"`
-}
-
-// silent is the state of an origin of which nothing is heard.
-const silent = "silent"
 
 // heartbeatStates are in the order of urgency, the worst first. One that is not known here counts as worst.
-var heartbeatStates = []string{silent, unknownState, "warn", "ok"}
-
-const unknownState = "unknown"
+func heartbeatStates() []string {
+	return []string{api.HeartbeatSilent, api.HeartbeatUnknown, api.HeartbeatWarn, api.HeartbeatOK}
+}
 
 func newHeartbeat(path *string) *cobra.Command {
 	cmd := &cobra.Command{
@@ -132,22 +104,33 @@ func showHeartbeats(ctx context.Context, out io.Writer, o statusOptions) error {
 	if err != nil {
 		return err
 	}
-	var report heartbeatReport
+	var report api.Status
 	if err := json.Unmarshal(body, &report); err != nil {
 		return fmt.Errorf("read the status of %s: %w; is that a mirror of this version?", address, err)
 	}
-	if !report.reads() {
+	heard := newHeartbeats(&report)
+	if !heard.reads() {
 		return fmt.Errorf("the mirror at %s reads no heartbeats; ask one that has heartbeat.read in its configuration, with --address", address)
 	}
 	if o.format == outputJSON {
 		return printHeartbeats(out, body)
 	}
-	_, err = io.WriteString(out, report.render(time.Now(), useColor(out)))
+	_, err = io.WriteString(out, heard.render(time.Now(), useColor(out)))
 	return err
 }
 
-func (r heartbeatReport) reads() bool {
-	return slices.ContainsFunc(r.Clusters, func(c heartbeatCluster) bool { return c.Side == "read" })
+// newHeartbeats puts the worst first: by state, by how soon it loses something, by age.
+func newHeartbeats(r *api.Status) heartbeats {
+	never := time.Unix(1<<40, 0)
+	states := heartbeatStates()
+	return heartbeats{clusters: r.HeartbeatClusters, origins: slices.SortedStableFunc(slices.Values(r.Heartbeats), func(a, b api.Heartbeat) int {
+		return cmp.Or(cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)),
+			lossDeadline(a, never).Compare(lossDeadline(b, never)), a.Time.Compare(b.Time), cmp.Compare(a.Origin, b.Origin))
+	})}
+}
+
+func (r heartbeats) reads() bool {
+	return slices.ContainsFunc(r.clusters, func(c api.HeartbeatCluster) bool { return c.Side == api.SideRead })
 }
 
 // printHeartbeats writes what the mirror said of heartbeats, with fields that this version does not know as they are.
@@ -162,26 +145,25 @@ func printHeartbeats(out io.Writer, body []byte) error {
 	return printJSON(out, report)
 }
 
-// render draws the table, worst first, and under it what keeps heartbeats from being written or read.
-func (r heartbeatReport) render(now time.Time, color bool) string {
-	r.sort()
+// render draws the table, and under it what keeps heartbeats from being written or read.
+func (r heartbeats) render(now time.Time, color bool) string {
 	cells := table{{"ORIGIN", "STATE", "AGE", "LOST", "LATENCY", "LAG", "LOSS IN", "VERSION", "WHY"}}
-	for _, h := range r.Heartbeats {
-		cells = append(cells, h.cells(now))
+	for _, h := range r.origins {
+		cells = append(cells, heartbeatCells(h, now))
 	}
 	var out strings.Builder
-	if len(r.Heartbeats) > 0 {
+	if len(r.origins) > 0 {
 		line := -1
 		for text := range cells.lines() {
 			if line >= 0 && color {
-				text = r.Heartbeats[line].paint(text)
+				text = paintHeartbeat(r.origins[line], text)
 			}
 			out.WriteString(text + "\n")
 			line++
 		}
 	}
 	out.WriteString(r.counts() + "\n")
-	for _, c := range r.Clusters {
+	for _, c := range r.clusters {
 		if c.Problem != "" {
 			fmt.Fprintf(&out, "%s at %s: %s\n", clean(c.Side), clean(c.Cluster), clean(c.Problem))
 		}
@@ -190,49 +172,40 @@ func (r heartbeatReport) render(now time.Time, color bool) string {
 }
 
 // counts says in one line how many origins are how.
-func (r heartbeatReport) counts() string {
-	if len(r.Heartbeats) == 0 {
+func (r heartbeats) counts() string {
+	if len(r.origins) == 0 {
 		return "heartbeats: none was heard yet"
 	}
 	count := map[string]int{}
-	for _, h := range r.Heartbeats {
+	for _, h := range r.origins {
 		count[h.State]++
 	}
 	var parts []string
-	for _, state := range slices.Backward(heartbeatStates) {
+	for _, state := range slices.Backward(heartbeatStates()) {
 		if n := count[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, shout(state)))
 		}
 	}
-	return fmt.Sprintf("heartbeats of %d origins: %s", len(r.Heartbeats), strings.Join(parts, ", "))
+	return fmt.Sprintf("heartbeats of %d origins: %s", len(r.origins), strings.Join(parts, ", "))
 }
 
 // shout is the word for a state: what is silent must not be overlooked.
 func shout(state string) string {
-	if state == silent {
+	if state == api.HeartbeatSilent {
 		return strings.ToUpper(state)
 	}
 	return clean(state)
 }
 
-// sort puts the worst first: by state, by how soon it loses something, by age.
-func (r heartbeatReport) sort() {
-	never := time.Unix(1<<40, 0)
-	slices.SortStableFunc(r.Heartbeats, func(a, b heartbeatStatus) int {
-		return cmp.Or(cmp.Compare(slices.Index(heartbeatStates, a.State), slices.Index(heartbeatStates, b.State)),
-			a.deadline(never).Compare(b.deadline(never)), a.Time.Compare(b.Time), cmp.Compare(a.Origin, b.Origin))
-	})
-}
-
-// deadline is when the origin may lose something, as it said last.
-func (h heartbeatStatus) deadline(never time.Time) time.Time {
+// lossDeadline is when the origin may lose something, as it said last.
+func lossDeadline(h api.Heartbeat, never time.Time) time.Time {
 	if h.Summary == nil || h.Summary.LossDeadline == nil {
 		return never
 	}
 	return *h.Summary.LossDeadline
 }
 
-func (h heartbeatStatus) cells(now time.Time) []string {
+func heartbeatCells(h api.Heartbeat, now time.Time) []string {
 	latency, lag, loss, version := unknown, unknown, unknown, unknown
 	if h.LatencySeconds != nil {
 		latency = strconv.FormatFloat(*h.LatencySeconds, 'f', 2, 64) + "s"
@@ -257,43 +230,42 @@ func untilLoss(deadline, now time.Time) string {
 	return check.Short(deadline.Sub(now))
 }
 
-// paint colours a line: red for silence, yellow for what is not well. The words say the same.
-func (h heartbeatStatus) paint(line string) string {
+// paintHeartbeat colours a line: red for silence, yellow for what is not well. The words say the same.
+func paintHeartbeat(h api.Heartbeat, line string) string {
 	switch h.State {
-	case "ok":
+	case api.HeartbeatOK:
 		return line
-	case silent:
+	case api.HeartbeatSilent:
 		return "\x1b[31m" + line + "\x1b[0m"
 	}
 	return "\x1b[33m" + line + "\x1b[0m"
 }
 
 // lines are what the status shows of heartbeats: how many origins are how, and the worst that are not well.
-func (r heartbeatReport) lines(now time.Time) string {
-	if len(r.Clusters) == 0 {
+func (r heartbeats) lines(now time.Time) string {
+	if len(r.clusters) == 0 {
 		return ""
 	}
 	var out strings.Builder
 	if r.reads() {
 		out.WriteString(r.counts() + "\n")
 	}
-	r.sort()
 	const few = 5
-	for i, h := range r.Heartbeats {
-		if h.State == "ok" {
+	for i, h := range r.origins {
+		if h.State == api.HeartbeatOK {
 			break
 		}
 		if i == few {
 			out.WriteString("  all: mirror heartbeat\n")
 			break
 		}
-		loss := "loss in " + untilLoss(h.deadline(now), now)
+		loss := "loss in " + untilLoss(lossDeadline(h, now), now)
 		if h.Summary == nil || h.Summary.LossDeadline == nil {
 			loss = "loss in " + unknown
 		}
 		fmt.Fprintf(&out, "  %s %s: written %s ago, %s: %s\n", known(h.Origin), shout(h.State), check.Short(max(0, now.Sub(h.Time))), loss, clean(h.Why))
 	}
-	for _, c := range r.Clusters {
+	for _, c := range r.clusters {
 		if c.Problem != "" {
 			fmt.Fprintf(&out, "heartbeats, %s at %s: %s\n", clean(c.Side), clean(c.Cluster), clean(c.Problem))
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 // heartbeatBody is the status of a mirror that hears some origins, with a field that this version does not know.
@@ -23,7 +25,7 @@ func heartbeatBody(now time.Time) string {
 }
 
 func TestHeartbeatTable(t *testing.T) {
-	var report heartbeatReport
+	var report api.Status
 	now := time.Now()
 	if err := json.Unmarshal([]byte(heartbeatBody(now)), &report); err != nil {
 		t.Fatal(err)
@@ -36,10 +38,10 @@ ad-1    ok      2s     0     0.12s    1s     4d04h    v1
 heartbeats of 4 origins: 1 ok, 1 warn, 2 SILENT
 read at home: there are more than 10000 origins
 `
-	if got := report.render(now, false); got != want {
+	if got := newHeartbeats(&report).render(now, false); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := report.render(now, true); !strings.Contains(got, "\x1b[31mad-2 ") || !strings.Contains(got, "\x1b[33mad-3 ") || strings.Contains(got, "mad-1") {
+	if got := newHeartbeats(&report).render(now, true); !strings.Contains(got, "\x1b[31mad-2 ") || !strings.Contains(got, "\x1b[33mad-3 ") || strings.Contains(got, "mad-1") {
 		t.Errorf("in colours: %q", got)
 	}
 }

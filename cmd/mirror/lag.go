@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 // keepsPace is how much faster than time a topic must get on for it to be catching up.
@@ -30,7 +30,7 @@ type topicLag struct {
 }
 
 func newLag(path *string) *cobra.Command {
-	cmd := &cobra.Command{
+	return viewOf(&cobra.Command{
 		Use:   "lag [LINK]",
 		Short: "Show how far behind every topic is, how fast it gets on, and when it has caught up",
 		Long: `Show how far behind every topic is, the one that is next to lose something first. SPEED is in seconds of the source per
@@ -38,28 +38,13 @@ second, over the last minute: 1x keeps pace, 0x stands still, 6x catches up. A "
 		Example: `  mirror lag
   mirror lag edge-region
   mirror lag -o json | jq -r '.[] | select(.lag_seconds > 60) | .topic'`,
-		Args: cobra.MaximumNArgs(1),
-	}
-	format := addOutput(cmd)
-	var o viewOptions
-	addView(cmd, &o)
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		o.read(cmd, *path, args)
-		v, err := newViewer(o)
-		if err != nil {
-			return err
-		}
-		report, now, err := v.look(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return printLags(cmd.OutOrStdout(), lags(report, now), *format)
+	}, path, func(out io.Writer, r *api.Status, now time.Time, format output) error {
+		return printLags(out, lags(r, now), format)
 	})
-	return cmd
 }
 
 // lags are those of all topics, most urgent first.
-func lags(r *check.Report, now time.Time) []topicLag {
+func lags(r *api.Status, now time.Time) []topicLag {
 	list := []topicLag{}
 	for _, l := range r.Links {
 		for _, t := range mine(l) {
@@ -85,7 +70,7 @@ func compareKnown(a, b *float64) int {
 	return cmp.Compare(*a, *b)
 }
 
-func lagOf(l check.Link, t check.Topic, now time.Time) topicLag {
+func lagOf(l api.Link, t api.Topic, now time.Time) topicLag {
 	g := topicLag{Link: l.Name, Topic: t.Topic, State: t.State, LagRecords: t.LagRecords, Speed: t.Speed, LossSeconds: secondsUntil(now, t.LossDeadline), LossCause: t.LossCause}
 	if t.ReplicatedThrough == nil {
 		return g

@@ -4,31 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tributary/pkg/api"
 )
 
-// lostRange is the offsets of the source that will never arrive, from From up to but without To. Nil is unknown.
-type lostRange struct {
-	From    *int64     `json:"from"`
-	To      *int64     `json:"to"`
-	Records *int64     `json:"records"`
-	Since   *time.Time `json:"since"`
-	Until   *time.Time `json:"until"`
-}
-
-// offsetRange is offsets from From up to but without To.
-type offsetRange struct {
-	From int64 `json:"from"`
-	To   int64 `json:"to"`
-}
-
-// choice is one thing that an operator can do.
-type choice struct {
-	Command string `json:"command"`
-	Effect  string `json:"effect"`
-}
-
 // describeLoss says in words what is lost, and what the destination has in excess.
-func describeLoss(l *lostRange, surplus *offsetRange) string {
+func describeLoss(l *api.Lost, surplus *api.Range) string {
 	text := describeRange(l) + describeSpan(l)
 	if surplus != nil {
 		text += fmt.Sprintf("; the destination has offsets %d to %d, which the source has no longer", surplus.From, surplus.To-1)
@@ -36,7 +17,7 @@ func describeLoss(l *lostRange, surplus *offsetRange) string {
 	return text
 }
 
-func describeRange(l *lostRange) string {
+func describeRange(l *api.Lost) string {
 	switch {
 	case l == nil:
 		return "nothing is known to be"
@@ -53,7 +34,7 @@ func describeRange(l *lostRange) string {
 }
 
 // describeSpan says between the timestamps of which records the lost ones were.
-func describeSpan(l *lostRange) string {
+func describeSpan(l *api.Lost) string {
 	if l == nil || l.Since == nil && l.Until == nil {
 		return ""
 	}
@@ -67,8 +48,8 @@ func describeSpan(l *lostRange) string {
 	return text
 }
 
-// next lists what can be done about a halted partition, the usual first, each with what comes of it.
-func (p partitionStatus) next() string {
+// waysOn lists what can be done about a halted partition, the usual first, each with what comes of it.
+func waysOn(p api.Partition) string {
 	if len(p.Choices) == 0 {
 		return "NEXT  " + clean(p.NextStep) + "\n"
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -51,13 +52,13 @@ func showOwners(ctx context.Context, out io.Writer, c *control, link string, for
 	if err := c.get(ctx, "/api/v1/pool", &report); err != nil {
 		return err
 	}
-	pools := make([]poolReport, len(report.Pools))
+	pools := make([]api.Pool, len(report.Pools))
 	for i, raw := range report.Pools {
 		if err := json.Unmarshal(raw, &pools[i]); err != nil {
 			return fmt.Errorf("read the mirror's pools: %w; is that a mirror of this version?", err)
 		}
 	}
-	if i := slices.IndexFunc(pools, func(p poolReport) bool { return p.Link == link }); i >= 0 {
+	if i := slices.IndexFunc(pools, func(p api.Pool) bool { return p.Link == link }); i >= 0 {
 		report.Pools, pools = report.Pools[i:i+1], pools[i:i+1]
 	} else if link != "" || len(pools) == 0 {
 		return noPool(link, pools)
@@ -70,7 +71,7 @@ func showOwners(ctx context.Context, out io.Writer, c *control, link string, for
 		if i > 0 {
 			text.WriteString("\n")
 		}
-		text.WriteString(pools[i].render(time.Now()))
+		text.WriteString(poolText(&pools[i], time.Now()))
 	}
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return fmt.Errorf("print owners: %w", err)
@@ -78,15 +79,15 @@ func showOwners(ctx context.Context, out io.Writer, c *control, link string, for
 	return nil
 }
 
-// render draws a pool: a line about it, what keeps it from working, and its units.
-func (p *poolReport) render(now time.Time) string {
+// poolText draws a pool: a line about it, what keeps it from working, and its units.
+func poolText(p *api.Pool, now time.Time) string {
 	var text strings.Builder
 	timeout := unknown
-	if p.Timeout != nil {
-		timeout = strconv.FormatFloat(*p.Timeout, 'g', -1, 64) + "s"
+	if p.SessionTimeout != nil {
+		timeout = strconv.FormatFloat(*p.SessionTimeout, 'g', -1, 64) + "s"
 	}
 	fmt.Fprintf(&text, "%s  ZooKeeper %s for %s, session timeout %s  %d members  leader %s  %d units, %d of them here, %d without an owner\n", clean(p.Link), known(p.State),
-		age(p.Since, now), timeout, len(p.Members), known(p.leader()), len(p.Units)+len(p.Unowned), p.Owned, len(p.Unowned))
+		age(p.Since, now), timeout, len(p.Members), known(poolLeader(p)), len(p.Units)+len(p.Unowned), p.Owned, len(p.Unowned))
 	for _, m := range p.Members {
 		if m.Draining {
 			fmt.Fprintf(&text, "draining: %s\n", clean(m.Instance))
@@ -99,8 +100,11 @@ func (p *poolReport) render(now time.Time) string {
 		fmt.Fprintf(&text, "problem: %s\n", clean(problem))
 	}
 	rows := table{{"UNIT", "OWNER", "ZONE", "STANDBY", "TERM", "SINCE", "PINNED", "WHY"}}
-	for _, u := range slices.Concat(p.Unowned, p.Units) {
-		rows = append(rows, u.row(now))
+	for _, u := range p.Unowned {
+		rows = append(rows, unownedRow(u, now))
+	}
+	for _, u := range p.Units {
+		rows = append(rows, unitRow(u, now))
 	}
 	if len(rows) > 1 {
 		text.WriteString(rows.String())
@@ -108,19 +112,22 @@ func (p *poolReport) render(now time.Time) string {
 	return text.String()
 }
 
-// row is the unit's line of the table. A dash stands for what there is none of.
-func (u *poolUnit) row(now time.Time) []string {
-	term, why := "-", u.Why
-	if u.Term != nil {
-		term = strconv.FormatInt(*u.Term, 10)
-	}
-	switch {
-	case u.Leaving:
+// unitRow is the line of a unit in the table. A dash stands for what there is none of.
+func unitRow(u api.Unit, now time.Time) []string {
+	why := ""
+	if u.Leaving {
 		why = "is handed over"
-	case u.Owner == "" && u.Planned != "":
+	}
+	return []string{clean(u.Unit), dash(u.Owner), dash(u.Zone), dash(u.Standby), strconv.FormatInt(u.Term, 10), age(u.Since, now), dash(u.Pinned), why}
+}
+
+// unownedRow is the line of a unit that has no owner.
+func unownedRow(u api.Unowned, now time.Time) []string {
+	why := u.Why
+	if u.Planned != "" {
 		why = "planned for " + strings.TrimSuffix(u.Planned+": "+u.Why, ": ")
 	}
-	return []string{clean(u.Unit), dash(u.Owner), dash(u.Zone), dash(u.Standby), term, age(u.Since, now), dash(u.Pinned), clean(why)}
+	return []string{clean(u.Unit), "-", "-", dash(u.Standby), "-", age(u.Since, now), dash(u.Pinned), clean(why)}
 }
 
 func dash(word string) string { return clean(cmp.Or(word, "-")) }

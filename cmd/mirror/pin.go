@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/api"
 )
 
 // pinOptions are the arguments and flags of pin and unpin.
@@ -50,7 +52,7 @@ away another one mirrors the topic, and gives it back. Pins are kept in ZooKeepe
 		if len(args) == 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return ofLink(askPools(cmd, stateDir, *path), args[0], (*poolReport).instances), cobra.ShellCompDirectiveNoFileComp
+		return ofLink(askPools(cmd, stateDir, *path), args[0], poolInstances), cobra.ShellCompDirectiveNoFileComp
 	}
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if to == "" {
@@ -94,10 +96,10 @@ func pin(ctx context.Context, out io.Writer, c *control, o pinOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkTopic(o.topic); err != nil {
+	if err := checkTopic(&p, o.topic); err != nil {
 		return err
 	}
-	if err := p.checkInstance(o.to); err != nil {
+	if err := checkInstance(&p, o.to); err != nil {
 		return err
 	}
 	if p, err = c.changePool(ctx, o.link, "pin", pinRequest{o.topic, o.to}); err != nil {
@@ -112,7 +114,7 @@ func unpin(ctx context.Context, out io.Writer, c *control, o pinOptions) error {
 		return err
 	}
 	if _, pinned := p.Pins[o.topic]; !pinned {
-		if err := p.checkTopic(o.topic); err != nil {
+		if err := checkTopic(&p, o.topic); err != nil {
 			return err
 		}
 		return fmt.Errorf("topic %s of link %s is not pinned; see the column PINNED of: mirror owners %s", o.topic, o.link, o.link)
@@ -124,7 +126,7 @@ func unpin(ctx context.Context, out io.Writer, c *control, o pinOptions) error {
 }
 
 // report prints what came of it.
-func (o pinOptions) report(out io.Writer, p poolReport) error {
+func (o pinOptions) report(out io.Writer, p api.Pool) error {
 	var owners []string
 	for _, u := range p.Units {
 		if u.Topic == o.topic && !slices.Contains(owners, u.Owner) {

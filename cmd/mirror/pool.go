@@ -12,78 +12,40 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/config"
 )
 
 // poolTimeout is more than the mirror itself takes for a change to a pool.
 const poolTimeout = 30 * time.Second
 
-// poolReport is what the mirror answers of one pool, as far as commands need it.
-type poolReport struct {
-	Link        string            `json:"link"`
-	State       string            `json:"state"`
-	Since       *time.Time        `json:"since"`
-	Timeout     *float64          `json:"session_timeout_seconds"`
-	Incarnation string            `json:"incarnation"`
-	Draining    bool              `json:"draining"`
-	Owned       int               `json:"owned"`
-	Leader      string            `json:"leader"`
-	Members     []poolMember      `json:"members"`
-	Units       []poolUnit        `json:"units"`
-	Unowned     []poolUnit        `json:"unowned"`
-	Pins        map[string]string `json:"pins"`
-	Problems    []string          `json:"problems"`
-}
-
-type poolMember struct {
-	Incarnation string `json:"incarnation"`
-	Instance    string `json:"instance"`
-	Draining    bool   `json:"draining"`
-}
-
-// poolUnit is a unit with an owner, or without: then Planned and Why say more.
-type poolUnit struct {
-	Unit        string     `json:"unit"`
-	Topic       string     `json:"topic"`
-	Owner       string     `json:"owner"`
-	Zone        string     `json:"zone"`
-	Incarnation string     `json:"incarnation"`
-	Standby     string     `json:"standby"`
-	Term        *int64     `json:"term"`
-	Since       *time.Time `json:"since"`
-	Pinned      string     `json:"pinned"`
-	Leaving     bool       `json:"leaving"`
-	Planned     string     `json:"planned"`
-	Why         string     `json:"why"`
-}
-
 // poolChange is the answer to a change: the pool right after it.
 type poolChange struct {
-	Pool poolReport `json:"pool"`
+	Pool api.Pool `json:"pool"`
 }
 
 // pools asks for all pools of the mirror.
-func (c *control) pools(ctx context.Context) ([]poolReport, error) {
-	var report struct{ Pools []poolReport }
+func (c *control) pools(ctx context.Context) ([]api.Pool, error) {
+	var report api.Pools
 	err := c.get(ctx, "/api/v1/pool", &report)
 	return report.Pools, err
 }
 
 // pool asks for the pool of one link.
-func (c *control) pool(ctx context.Context, link string) (poolReport, error) {
+func (c *control) pool(ctx context.Context, link string) (api.Pool, error) {
 	pools, err := c.pools(ctx)
 	if err != nil {
-		return poolReport{}, err
+		return api.Pool{}, err
 	}
-	i := slices.IndexFunc(pools, func(p poolReport) bool { return p.Link == link })
+	i := slices.IndexFunc(pools, func(p api.Pool) bool { return p.Link == link })
 	if i < 0 {
-		return poolReport{}, noPool(link, pools)
+		return api.Pool{}, noPool(link, pools)
 	}
 	return pools[i], nil
 }
 
 // noPool is the error for a link that is in no pool of this mirror, or with "" for a mirror without a pool.
-func noPool(link string, pools []poolReport) error {
+func noPool(link string, pools []api.Pool) error {
 	var names []string
 	for _, p := range pools {
 		names = append(names, clean(p.Link))
@@ -99,24 +61,27 @@ func noPool(link string, pools []poolReport) error {
 }
 
 // changePool asks for a change to the pool of a link, and returns it as it is then.
-func (c *control) changePool(ctx context.Context, link, what string, request any) (poolReport, error) {
+func (c *control) changePool(ctx context.Context, link, what string, request any) (api.Pool, error) {
 	var answer poolChange
 	err := c.ask(ctx, http.MethodPost, fmt.Sprintf("/api/v1/links/%s/pool/%s", url.PathEscape(link), what), request, &answer, poolTimeout)
 	return answer.Pool, err
 }
 
-// topics returns the topics of the pool, each once, in order.
-func (p *poolReport) topics() []string {
+// poolTopics returns the topics of the pool, each once, in order.
+func poolTopics(p *api.Pool) []string {
 	var names []string
-	for _, u := range slices.Concat(p.Unowned, p.Units) {
+	for _, u := range p.Unowned {
+		names = append(names, u.Topic)
+	}
+	for _, u := range p.Units {
 		names = append(names, u.Topic)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-// instances returns the members' instances, each once, in order.
-func (p *poolReport) instances() []string {
+// poolInstances returns the members' instances, each once, in order.
+func poolInstances(p *api.Pool) []string {
 	var names []string
 	for _, m := range p.Members {
 		names = append(names, m.Instance)
@@ -125,8 +90,8 @@ func (p *poolReport) instances() []string {
 	return slices.Compact(names)
 }
 
-// leader is the instance that plans.
-func (p *poolReport) leader() string {
+// poolLeader is the instance that plans.
+func poolLeader(p *api.Pool) string {
 	for _, m := range p.Members {
 		if m.Incarnation == p.Leader {
 			return m.Instance
@@ -136,8 +101,8 @@ func (p *poolReport) leader() string {
 }
 
 // checkTopic refuses a topic that the pool does not have.
-func (p *poolReport) checkTopic(topic string) error {
-	known := p.topics()
+func checkTopic(p *api.Pool, topic string) error {
+	known := poolTopics(p)
 	if slices.Contains(known, topic) {
 		return nil
 	}
@@ -145,8 +110,8 @@ func (p *poolReport) checkTopic(topic string) error {
 }
 
 // checkInstance refuses an instance that is no member.
-func (p *poolReport) checkInstance(instance string) error {
-	known := p.instances()
+func checkInstance(p *api.Pool, instance string) error {
+	known := poolInstances(p)
 	if slices.Contains(known, instance) {
 		return nil
 	}
@@ -167,14 +132,14 @@ func completePools(path, stateDir *string, topics bool) func(*cobra.Command, []s
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		case len(args) == 1 && topics:
-			return ofLink(pools, args[0], (*poolReport).topics), cobra.ShellCompDirectiveNoFileComp
+			return ofLink(pools, args[0], poolTopics), cobra.ShellCompDirectiveNoFileComp
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
 // askPools asks for what a shell completes. It says nothing where no mirror answers: there is nothing to complete then.
-func askPools(cmd *cobra.Command, stateDir, path string) []poolReport {
+func askPools(cmd *cobra.Command, stateDir, path string) []api.Pool {
 	c, err := newControl(stateDir, path, cmd.Flags().Changed("config"))
 	if err != nil {
 		return nil
@@ -190,7 +155,7 @@ func askPools(cmd *cobra.Command, stateDir, path string) []poolReport {
 	return pools
 }
 
-func ofLink(pools []poolReport, link string, names func(*poolReport) []string) []string {
+func ofLink(pools []api.Pool, link string, names func(*api.Pool) []string) []string {
 	for i := range pools {
 		if pools[i].Link == link {
 			return names(&pools[i])

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/api"
 )
 
 // poolDaemon is a mirror with a pool for the link home that notes what it is asked to change.
@@ -226,10 +228,10 @@ func TestStatusOfAPool(t *testing.T) {
 	now := time.Now()
 	since := now.Add(-time.Minute)
 	one := 1
-	report := statusReport{Instance: "m-1", Zone: "z1", Version: "v", Links: []linkStatus{{Name: "home", To: "home", State: "unowned",
-		Pool: &poolStatus{State: "suspended", Since: &since, Leader: "m-2", Members: 3, Owned: 1, Unowned: &one, Draining: true, Problems: []string{"late"}},
-		Topics: []topicStatus{{Topic: "a", Owner: "m-1", State: "caught_up"}, {Topic: "b", Owner: "m-2", State: elsewhere}, {Topic: "c", Owner: "m-2", State: elsewhere},
-			{Topic: "d", Owner: "m-3", State: elsewhere}, {Topic: "e", State: "unowned", Problem: "planned for m-3"}}}}}
+	report := &api.Status{Instance: "m-1", Zone: "z1", Version: "v", Links: []api.Link{{Name: "home", To: "home", State: "unowned",
+		Pool: &api.PoolSummary{State: "suspended", Since: &since, Leader: "m-2", Members: 3, Owned: 1, Unowned: &one, Draining: true, Problems: []string{"late"}},
+		Topics: []api.Topic{{Topic: "a", Owner: "m-1", State: "caught_up"}, {Topic: "b", Owner: "m-2", State: api.StateElsewhere}, {Topic: "c", Owner: "m-2", State: api.StateElsewhere},
+			{Topic: "d", Owner: "m-3", State: api.StateElsewhere}, {Topic: "e", State: "unowned", Problem: "planned for m-3"}}}}}
 	want := `m-1  zone z1  version v
 LINK  TO    TOPIC  OWNER  STATE      BEHIND  LOSS IN  LAG  REGIME  WHY
 home  home  e      ?      unowned    ?       ?        ?    ?       planned for m-3
@@ -238,7 +240,7 @@ POOL  home  ZooKeeper suspended for 1m00s  3 members  leader m-2  1 units here, 
       late
       3 topics are mirrored by others (m-2 2, m-3 1); see: mirror owners home
 `
-	if got := report.render(now, false); got != want {
+	if got := statusText(report, now, false); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"tributary/pkg/api"
 )
 
 // skipTimeout is more than the mirror itself takes, so that it is the mirror that says how it ended.
@@ -36,13 +38,13 @@ type skipRequest struct {
 
 // skipReport is what it answers.
 type skipReport struct {
-	Link      string       `json:"link"`
-	Topic     string       `json:"topic"`
-	Partition int32        `json:"partition"`
-	Reason    string       `json:"reason"`
-	Lost      *lostRange   `json:"lost"`
-	Surplus   *offsetRange `json:"surplus,omitempty"`
-	ResumesAt int64        `json:"resumes_at"`
+	Link      string     `json:"link"`
+	Topic     string     `json:"topic"`
+	Partition int32      `json:"partition"`
+	Reason    string     `json:"reason"`
+	Lost      *api.Lost  `json:"lost"`
+	Surplus   *api.Range `json:"surplus,omitempty"`
+	ResumesAt int64      `json:"resumes_at"`
 }
 
 func newSkip(path *string) *cobra.Command {
@@ -136,29 +138,29 @@ func skip(ctx context.Context, out io.Writer, c *control, o skipOptions) error {
 
 // explainSkip returns what is the matter with the partition and what can be done, as a usage error.
 func explainSkip(ctx context.Context, c *control, o skipOptions) error {
-	var report statusReport
+	var report api.Status
 	if err := c.get(ctx, "/api/v1/status", &report); err != nil {
 		return err
 	}
-	if err := report.keep(o.link); err != nil {
+	if err := keepOnly(&report, o.link); err != nil {
 		return err
 	}
-	p, ok := report.Links[0].partition(o.topic, o.partition)
+	p, ok := partitionOf(report.Links[0], o.topic, o.partition)
 	if !ok {
 		return fmt.Errorf("link %s does not mirror %s/%d; see: mirror status %s", o.link, o.topic, o.partition, o.link)
 	}
-	if p.State != "halted" {
+	if p.State != api.StateHalted {
 		return fmt.Errorf("%s/%d is not halted but %s; there is nothing to skip", o.topic, o.partition, clean(p.State))
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "nothing was done: --i-accept-loss was not said\n%s/%d is halted: %s: %s\n", o.topic, o.partition, clean(p.Reason), clean(p.Error))
 	fmt.Fprintf(&text, "lost: %s\n", describeLoss(p.Lost, p.Surplus))
-	text.WriteString(strings.TrimRight(p.next(), "\n"))
+	text.WriteString(strings.TrimRight(waysOn(p), "\n"))
 	return &exitError{exitUsage, errors.New(text.String())}
 }
 
-// partition finds a partition of the link.
-func (l linkStatus) partition(topic string, id int32) (partitionStatus, bool) {
+// partitionOf finds a partition of the link.
+func partitionOf(l api.Link, topic string, id int32) (api.Partition, bool) {
 	for _, t := range l.Topics {
 		for _, p := range t.Partitions {
 			if t.Topic == topic && p.Partition == id {
@@ -166,5 +168,5 @@ func (l linkStatus) partition(topic string, id int32) (partitionStatus, bool) {
 			}
 		}
 	}
-	return partitionStatus{}, false
+	return api.Partition{}, false
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/app"
 )
 
@@ -239,15 +240,15 @@ func TestEventsOfFiles(t *testing.T) {
 func TestDescribeLoss(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	for _, test := range []struct {
-		lost *lostRange
+		lost *api.Lost
 		want string
 	}{
 		{nil, "nothing is known to be"},
-		{&lostRange{}, "how much is not known"},
-		{&lostRange{From: n(5)}, "offsets from 5 on, how many is not known"},
-		{&lostRange{From: n(5), To: n(5), Records: n(0)}, "nothing"},
-		{&lostRange{From: n(5), To: n(7)}, "offsets 5 to 6"},
-		{&lostRange{From: n(5), To: n(7), Records: n(2)}, "2 records, offsets 5 to 6"},
+		{&api.Lost{}, "how much is not known"},
+		{&api.Lost{From: n(5)}, "offsets from 5 on, how many is not known"},
+		{&api.Lost{From: n(5), To: n(5), Records: n(0)}, "nothing"},
+		{&api.Lost{From: n(5), To: n(7)}, "offsets 5 to 6"},
+		{&api.Lost{From: n(5), To: n(7), Records: n(2)}, "2 records, offsets 5 to 6"},
 	} {
 		if got := describeLoss(test.lost, nil); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/config"
 )
 
@@ -145,18 +146,16 @@ func renderStatus(ctx context.Context, address string, o statusOptions, color bo
 	if err != nil {
 		return "", err
 	}
-	var report statusReport
+	var report api.Status
 	if err := json.Unmarshal(body, &report); err != nil {
 		return "", fmt.Errorf("read the status of %s: %w; is that a mirror of this version?", address, err)
 	}
-	if o.link != "" {
-		if err := report.keep(o.link); err != nil {
-			return "", err
-		}
+	if err := keepOnly(&report, o.link); err != nil {
+		return "", err
 	}
 	switch {
 	case o.format == outputText:
-		return report.render(time.Now(), color), nil
+		return statusText(&report, time.Now(), color), nil
 	case o.link == "":
 		return strings.TrimRight(string(body), "\n") + "\n", nil
 	}

@@ -6,37 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
-// outlookStatus is what a topic's status says of the time until something is lost.
-type outlookStatus struct {
-	LossDeadline           *time.Time `json:"loss_deadline"`
-	LossCause              string     `json:"loss_cause"`
-	SourceRetentionSeconds *float64   `json:"source_retention_seconds"`
-	UnknownCauses          []string   `json:"unknown_causes"`
-	SourceRetentionBytes   *int64     `json:"source_retention_bytes"`
-	TargetRetentionSeconds *float64   `json:"target_retention_seconds"`
-	OutageBudgetSeconds    *float64   `json:"outage_budget_seconds"`
-}
-
-// diskStatus is a disk of the source.
-type diskStatus struct {
-	Broker      int32      `json:"broker"`
-	Dir         string     `json:"dir"`
-	TotalBytes  *int64     `json:"total_bytes"`
-	UsableBytes *int64     `json:"usable_bytes"`
-	FullAt      *time.Time `json:"full_at"`
-}
-
-// probedStatus is how a cluster answers beside the copy path.
-type probedStatus struct {
-	Success *time.Time `json:"success"`
-	Problem string     `json:"problem"`
-}
-
 // lossIn says how long it is until something is lost, and why then; "-" where nothing ever is, "?" where it is not known.
-func (o *outlookStatus) lossIn(probed probedStatus, now time.Time) string {
+func lossIn(o api.Outlook, probed api.Probed, now time.Time) string {
 	switch {
 	case o.LossDeadline != nil:
 		return untilLoss(*o.LossDeadline, now) + " (" + causeWord(o.LossCause) + ")"
@@ -62,7 +37,7 @@ func causeWord(cause string) string {
 }
 
 // budget is a line about the topic that stands an outage for the shortest time, "" when none is known.
-func (l *linkStatus) budget() string {
+func budget(l api.Link) string {
 	least, topic := math.Inf(1), ""
 	for _, t := range l.Topics {
 		if b := t.OutageBudgetSeconds; b != nil && *b < least {
@@ -76,10 +51,10 @@ func (l *linkStatus) budget() string {
 }
 
 // diskLines are about the disks of the links' sources, each once.
-func (r *statusReport) diskLines(now time.Time) string {
+func diskLines(r *api.Status, now time.Time) string {
 	var out strings.Builder
-	for i := range r.Links {
-		if line := r.Links[i].budget(); line != "" {
+	for _, l := range r.Links {
+		if line := budget(l); line != "" {
 			fmt.Fprintf(&out, "BUDGET  %s\n", line)
 		}
 	}

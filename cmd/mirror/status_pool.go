@@ -7,25 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tributary/pkg/api"
 )
 
-// elsewhere is the state of a topic that another member of the pool mirrors. That member knows how it fares.
-const elsewhere = "elsewhere"
-
-// poolStatus is what the status tells of the pool of a link.
-type poolStatus struct {
-	State    string     `json:"state"`
-	Since    *time.Time `json:"since"`
-	Leader   string     `json:"leader"`
-	Members  int        `json:"members"`
-	Owned    int        `json:"owned"`
-	Unowned  *int       `json:"unowned"`
-	Draining bool       `json:"draining"`
-	Problems []string   `json:"problems"`
-}
-
 // poolLines tells of the pool of a link in a few lines, with those who mirror what this mirror does not; "" without a pool.
-func (l linkStatus) poolLines(now time.Time) string {
+func poolLines(l api.Link, now time.Time) string {
 	if l.Pool == nil {
 		return ""
 	}
@@ -47,7 +34,7 @@ func (l linkStatus) poolLines(now time.Time) string {
 	others := map[string]int{}
 	topics := 0
 	for _, t := range l.Topics {
-		if t.State == elsewhere {
+		if t.State == api.StateElsewhere {
 			others[known(t.Owner)]++
 			topics++
 		}

@@ -9,77 +9,13 @@ import (
 	"time"
 	"unicode"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
-// statusReport is what the mirror answers at /api/v1/status, as far as the table shows it. A nil number is unknown.
-type statusReport struct {
-	Instance string       `json:"instance"`
-	Zone     string       `json:"zone"`
-	Version  string       `json:"version"`
-	Links    []linkStatus `json:"links"`
-	heartbeatReport
-
-	Eligible *eligibleReport `json:"eligible"` // nil: not said
-}
-
-type linkStatus struct {
-	Name      string       `json:"name"`
-	From      string       `json:"from"`
-	To        string       `json:"to"`
-	State     string       `json:"state"`
-	Guarantee string       `json:"guarantee"`
-	Problem   string       `json:"problem"`
-	Pool      *poolStatus  `json:"pool"` // nil where this mirror has all topics
-	Disks     []diskStatus `json:"disks"`
-	Probe     struct {
-		Source probedStatus `json:"source"`
-	} `json:"probe"`
-	Topics []topicStatus `json:"topics"`
-}
-
-type topicStatus struct {
-	Topic             string     `json:"topic"`
-	Owner             string     `json:"owner"`
-	State             string     `json:"state"`
-	LagRecords        *int64     `json:"lag_records"`
-	Problem           string     `json:"problem"`
-	Warning           string     `json:"warning"`
-	ReplicatedThrough *time.Time `json:"replicated_through"`
-	outlookStatus
-	Partitions []partitionStatus `json:"partitions"`
-}
-
-type partitionStatus struct {
-	Partition int32        `json:"partition"`
-	State     string       `json:"state"`
-	Reason    string       `json:"reason"`
-	Regime    string       `json:"regime"`
-	Lost      *lostRange   `json:"lost"`
-	Surplus   *offsetRange `json:"surplus"`
-	Error     string       `json:"error"`
-	NextStep  string       `json:"next_step"`
-	Choices   []choice     `json:"choices"`
-}
-
-// states are in the order of urgency, the worst first. One that is not known here counts as worst: it is new, and
-// hiding it would be wrong.
-var states = []string{"halted", "unowned", "waiting", "starting", "throttled", "paused", "copying", "caught_up", elsewhere}
-
-func urgency(state string) int { return slices.Index(states, state) }
-
-// keep drops all links but one.
-func (r *statusReport) keep(name string) error {
-	var names []string
-	for _, link := range r.Links {
-		if link.Name == name {
-			r.Links = []linkStatus{link}
-			return nil
-		}
-		names = append(names, link.Name)
-	}
-	return fmt.Errorf("there is no link %q; the mirror has: %s", name, strings.Join(names, ", "))
-}
+// urgency is the place of a state among all, the worst first. One that is not known here counts as worst: it is new, and hiding it
+// would be wrong.
+func urgency(state string) int { return slices.Index(api.States(), state) }
 
 // row is one line of the table with what it is sorted by.
 type row struct {
@@ -87,22 +23,22 @@ type row struct {
 	state    string
 	deadline time.Time     // far away when unknown
 	behind   time.Duration // the largest when unknown
-	worst    partitionStatus
+	worst    api.Partition
 }
 
 const unknown = "?"
 
-// render draws the table: a heading, the topics worst first, and the steps that are waiting for someone.
-func (r *statusReport) render(now time.Time, color bool) string {
-	rows := r.rows(now)
+// statusText draws the table: a heading, the topics worst first, and the steps that are waiting for someone.
+func statusText(r *api.Status, now time.Time, color bool) string {
+	rows := statusRows(r, now)
 	cells := table{{"LINK", "TO", "TOPIC", "OWNER", "STATE", "BEHIND", "LOSS IN", "LAG", "REGIME", "WHY"}}
 	for _, row := range rows {
 		cells = append(cells, row.cells)
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s  zone %s  version %s\n", known(r.Instance), known(r.Zone), known(r.Version))
-	if e := r.Eligible; e != nil && e.unusual() {
-		fmt.Fprintf(&out, "TRAFFIC  %s\n", e.line(now))
+	if e := r.Eligible; e != nil && unusual(e) {
+		fmt.Fprintf(&out, "TRAFFIC  %s\n", eligibleLine(e, now))
 	}
 	line := -1
 	for text := range cells.lines() {
@@ -116,25 +52,25 @@ func (r *statusReport) render(now time.Time, color bool) string {
 		out.WriteString("no topic is mirrored here\n")
 	}
 	for _, link := range r.Links {
-		out.WriteString(link.poolLines(now))
+		out.WriteString(poolLines(link, now))
 	}
-	out.WriteString(r.diskLines(now))
-	out.WriteString(r.lines(now))
+	out.WriteString(diskLines(r, now))
+	out.WriteString(newHeartbeats(r).lines(now))
 	said := map[string]bool{"": true}
 	for _, row := range rows {
 		if step := clean(row.worst.NextStep); !said[step] {
-			out.WriteString(row.worst.next())
+			out.WriteString(waysOn(row.worst))
 			said[step] = true
 		}
 	}
 	return out.String()
 }
 
-func (r *statusReport) rows(now time.Time) []row {
+func statusRows(r *api.Status, now time.Time) []row {
 	var rows []row
 	for _, link := range r.Links {
 		for _, topic := range link.Topics {
-			if topic.State != elsewhere {
+			if topic.State != api.StateElsewhere {
 				rows = append(rows, newRow(link, topic, now))
 			}
 		}
@@ -150,7 +86,7 @@ func (r *statusReport) rows(now time.Time) []row {
 	return rows
 }
 
-func newRow(link linkStatus, topic topicStatus, now time.Time) row {
+func newRow(link api.Link, topic api.Topic, now time.Time) row {
 	out := row{state: topic.State, deadline: now.AddDate(1000, 0, 0), behind: 1<<63 - 1}
 	if topic.LossDeadline != nil {
 		out.deadline = *topic.LossDeadline
@@ -166,12 +102,12 @@ func newRow(link linkStatus, topic topicStatus, now time.Time) row {
 	worst, regime := worstPartition(topic.Partitions)
 	out.worst = worst
 	out.cells = []string{known(link.Name), known(link.To), known(topic.Topic), known(topic.Owner), known(topic.State),
-		behind, topic.lossIn(link.Probe.Source, now), lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem), clean(topic.Warning))}
+		behind, lossIn(topic.Outlook, link.Probe.Source, now), lag, known(regime), cmp.Or(why(worst), clean(topic.Problem), clean(link.Problem), clean(topic.Warning))}
 	return out
 }
 
 // worstPartition returns the partition to explain a topic by, and the regime of all, careful when they differ.
-func worstPartition(partitions []partitionStatus) (worst partitionStatus, regime string) {
+func worstPartition(partitions []api.Partition) (worst api.Partition, regime string) {
 	for i, p := range partitions {
 		if i == 0 || urgency(p.State) < urgency(worst.State) || worst.NextStep == "" && p.NextStep != "" && p.State == worst.State {
 			worst = p
@@ -184,7 +120,7 @@ func worstPartition(partitions []partitionStatus) (worst partitionStatus, regime
 }
 
 // why says in one line what is the matter with a partition.
-func why(p partitionStatus) string {
+func why(p api.Partition) string {
 	var parts []string
 	if p.Reason != "" {
 		parts = append(parts, p.Reason)

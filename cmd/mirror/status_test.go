@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -41,7 +42,7 @@ func serveStatus(t *testing.T, handler http.HandlerFunc) (address string) {
 }
 
 func TestStatusTable(t *testing.T) {
-	var report statusReport
+	var report api.Status
 	now := time.Now()
 	if err := json.Unmarshal([]byte(statusBody(now)), &report); err != nil {
 		t.Fatal(err)
@@ -61,18 +62,18 @@ NEXT  mirror skip up clicks/3 --i-accept-loss
   or  restore
         nothing is lost
 `
-	if got := report.render(now, false); got != want {
+	if got := statusText(&report, now, false); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	colored := report.render(now, true)
+	colored := statusText(&report, now, true)
 	if !strings.Contains(colored, "\x1b[31mup    region  clicks") || strings.Contains(colored, "\x1b[33mup    region  quiet") {
 		t.Errorf("coloured wrongly: %q", colored)
 	}
 }
 
 func TestStatusShowsAStateItDoesNotKnowFirst(t *testing.T) {
-	report := statusReport{Links: []linkStatus{{Name: "up", Topics: []topicStatus{{Topic: "a", State: "halted"}, {Topic: "b", State: "burning"}}}}}
-	rows := report.rows(time.Now())
+	report := &api.Status{Links: []api.Link{{Name: "up", Topics: []api.Topic{{Topic: "a", State: "halted"}, {Topic: "b", State: "burning"}}}}}
+	rows := statusRows(report, time.Now())
 	if rows[0].cells[2] != "b" {
 		t.Errorf("first row %v", rows[0].cells)
 	}

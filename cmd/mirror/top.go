@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 const (
@@ -95,7 +95,7 @@ func runTop(ctx context.Context, in, out *os.File, v *viewer, s *topScreen) (err
 
 // topLook is what one look found.
 type topLook struct {
-	report *check.Report
+	report *api.Status
 	now    time.Time // by the clock of the mirror
 	events []event
 	err    error

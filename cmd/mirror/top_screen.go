@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -142,8 +143,8 @@ func (s *topScreen) heading(now time.Time) []string {
 	}
 	for _, l := range s.chosen() {
 		text := fmt.Sprintf("%s  %s -> %s  %s", known(l.Name), known(l.From), known(l.To), known(l.State))
-		if l.Paused != nil {
-			text += "  paused until " + l.Paused.Local().Format("15:04:05")
+		if l.PausedUntil != nil {
+			text += "  paused until " + l.PausedUntil.Local().Format("15:04:05")
 		}
 		if l.Problem != "" {
 			text += "  " + clean(l.Problem)
@@ -153,13 +154,13 @@ func (s *topScreen) heading(now time.Time) []string {
 	return append(lines, "")
 }
 
-func (s *topScreen) chosen() []check.Link {
-	return slices.DeleteFunc(slices.Clone(s.last.report.Links), func(l check.Link) bool { return s.link != "" && l.Name != s.link })
+func (s *topScreen) chosen() []api.Link {
+	return slices.DeleteFunc(slices.Clone(s.last.report.Links), func(l api.Link) bool { return s.link != "" && l.Name != s.link })
 }
 
 // topics are the lines of the table, each behind its state; the first is the heading.
 func (s *topScreen) topics() [][2]string {
-	list := lags(&check.Report{Links: s.chosen()}, s.last.now)
+	list := lags(&api.Status{Links: s.chosen()}, s.last.now)
 	slices.SortStableFunc(list, func(a, b topicLag) int {
 		switch s.sort {
 		case byBehind:

@@ -8,14 +8,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 // screenOf is a screen that has taken a look.
 func screenOf(t *testing.T, width, height int) *topScreen {
 	t.Helper()
 	now := time.Now()
-	var r check.Report
+	var r api.Status
 	if err := json.Unmarshal([]byte(viewBody(now)), &r); err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 // mirroredTopic is one topic on its way, as topics shows it. Nil is unknown, or does not apply.
@@ -28,39 +29,24 @@ type mirroredTopic struct {
 }
 
 func newTopics(path *string) *cobra.Command {
-	cmd := &cobra.Command{
+	return viewOf(&cobra.Command{
 		Use:   "topics [LINK]",
 		Short: "Show what is mirrored whereto, by whom, and how long both sides keep it",
 		Long: `Show what is mirrored whereto, by whom, and how long both sides keep it. BUDGET is how long an outage may last that begins
 while all is mirrored, at the traffic that 95 % of the last seven days stayed below.`,
 		Example: `  mirror topics
   mirror topics edge-region -o json`,
-		Args: cobra.MaximumNArgs(1),
-	}
-	format := addOutput(cmd)
-	var o viewOptions
-	addView(cmd, &o)
-	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		o.read(cmd, *path, args)
-		v, err := newViewer(o)
-		if err != nil {
-			return err
-		}
-		report, _, err := v.look(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return printTopics(cmd.OutOrStdout(), mirroredTopics(report), *format)
+	}, path, func(out io.Writer, r *api.Status, _ time.Time, format output) error {
+		return printTopics(out, mirroredTopics(r), format)
 	})
-	return cmd
 }
 
-func mirroredTopics(r *check.Report) []mirroredTopic {
+func mirroredTopics(r *api.Status) []mirroredTopic {
 	list := []mirroredTopic{}
 	for _, l := range r.Links {
 		for _, t := range l.Topics {
 			m := mirroredTopic{Link: l.Name, From: l.From, To: l.To, Topic: t.Topic, Destination: t.Destination, Partitions: len(t.Partitions), Owner: t.Owner, State: t.State,
-				SourceRetentionSeconds: t.RetentionSeconds, SourceRetentionBytes: t.RetentionBytes, TargetRetentionSeconds: t.TargetRetention, OutageBudgetSeconds: t.OutageBudget}
+				SourceRetentionSeconds: t.SourceRetentionSeconds, SourceRetentionBytes: t.SourceRetentionBytes, TargetRetentionSeconds: t.TargetRetentionSeconds, OutageBudgetSeconds: t.OutageBudgetSeconds}
 			if t.Traffic != nil {
 				m.BytesPerSecond = &t.Traffic.Now
 			}
@@ -81,7 +67,7 @@ func printTopics(out io.Writer, list []mirroredTopic, format output) error {
 	rows := table{{"LINK", "FROM", "TOPIC", "TO", "AS", "PARTITIONS", "OWNER", "STATE", "TRAFFIC", "SOURCE KEEPS", "TARGET KEEPS", "BUDGET"}}
 	for _, m := range list {
 		partitions := strconv.Itoa(m.Partitions)
-		if m.State == elsewhere {
+		if m.State == api.StateElsewhere {
 			partitions = unknown
 		}
 		rows = append(rows, []string{known(m.Link), known(m.From), known(m.Topic), known(m.To), known(m.Destination), partitions, known(m.Owner), known(m.State),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 	"tributary/pkg/config"
 )
@@ -36,6 +38,28 @@ func (o *viewOptions) read(cmd *cobra.Command, path string, args []string) {
 	if len(args) > 0 {
 		o.link = args[0]
 	}
+}
+
+// viewOf makes cmd a view of one look at a mirror, of a link if there is an argument: it gets the flags, asks, and prints what show
+// makes of the report.
+func viewOf(cmd *cobra.Command, path *string, show func(out io.Writer, r *api.Status, now time.Time, format output) error) *cobra.Command {
+	cmd.Args = cobra.MaximumNArgs(1)
+	format := addOutput(cmd)
+	var o viewOptions
+	addView(cmd, &o)
+	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
+		o.read(cmd, *path, args)
+		v, err := newViewer(o)
+		if err != nil {
+			return err
+		}
+		report, now, err := v.look(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return show(cmd.OutOrStdout(), report, now, *format)
+	})
+	return cmd
 }
 
 // viewer asks one mirror for what people want to see.
@@ -66,7 +90,7 @@ func newViewer(o viewOptions) (*viewer, error) {
 }
 
 // look asks for the report of the links that are wanted, and when to judge it by.
-func (v *viewer) look(ctx context.Context) (*check.Report, time.Time, error) {
+func (v *viewer) look(ctx context.Context) (*api.Status, time.Time, error) {
 	bounded, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	report, _, now, err := v.ask(bounded, false)
@@ -81,19 +105,19 @@ func (v *viewer) look(ctx context.Context) (*check.Report, time.Time, error) {
 }
 
 // keepOnly reduces a report to one link, "" for all.
-func keepOnly(r *check.Report, link string) error {
+func keepOnly(r *api.Status, link string) error {
 	if link == "" {
 		return nil
 	}
 	var names []string
 	for _, l := range r.Links {
 		if l.Name == link {
-			r.Links = []check.Link{l}
+			r.Links = []api.Link{l}
 			return nil
 		}
 		names = append(names, clean(l.Name))
 	}
-	return fmt.Errorf("there is no link %s; the mirror has: %s", clean(link), strings.Join(names, ", "))
+	return fmt.Errorf("there is no link %q; the mirror has: %s", clean(link), strings.Join(names, ", "))
 }
 
 // seconds writes a number of seconds for people, "?" where it is not known.
@@ -113,6 +137,6 @@ func secondsUntil(now time.Time, then *time.Time) *float64 {
 }
 
 // mine returns the topics of a link that the mirror knows something of: those of others are not among them.
-func mine(l check.Link) []check.Topic {
-	return slices.DeleteFunc(slices.Clone(l.Topics), func(t check.Topic) bool { return t.State == elsewhere })
+func mine(l api.Link) []api.Topic {
+	return slices.DeleteFunc(slices.Clone(l.Topics), func(t api.Topic) bool { return t.State == api.StateElsewhere })
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 // viewBody is a status with topics of every kind, taken at now.
@@ -124,7 +124,7 @@ func TestWait(t *testing.T) {
 	}{
 		{"in time", []string{"up", "a"}, exitOK, ""},
 		{"no topic", []string{"up", "nope"}, exitFailure, "topic nope is not mirrored here"},
-		{"no link", []string{"nope"}, exitFailure, "there is no link nope"},
+		{"no link", []string{"nope"}, exitFailure, `there is no link "nope"`},
 		{"no goal", []string{"--for", "peace"}, exitUsage, "want caught-up or verified"},
 		{"no time", []string{"--timeout", "0s"}, exitUsage, "above 0"},
 	} {
@@ -159,17 +159,17 @@ func TestBehindOf(t *testing.T) {
 	early := now.Add(-time.Second)
 	for _, test := range []struct {
 		name string
-		link check.Link
+		link api.Link
 		want int
 	}{
-		{"at the time", check.Link{State: "caught_up", Topics: []check.Topic{{State: "caught_up", ReplicatedThrough: &now}}}, 0},
-		{"before it", check.Link{State: "copying", Topics: []check.Topic{{State: "copying", ReplicatedThrough: &early}}}, 1},
-		{"unknown", check.Link{State: "starting", Topics: []check.Topic{{State: "starting"}}}, 1},
-		{"partitions missing", check.Link{State: "waiting", Topics: []check.Topic{{State: "waiting", Problem: "no destination", ReplicatedThrough: &now}}}, 1},
-		{"nothing started", check.Link{State: "starting"}, 1},
-		{"all elsewhere", check.Link{State: "elsewhere", Topics: []check.Topic{{State: "elsewhere"}}}, 0},
+		{"at the time", api.Link{State: "caught_up", Topics: []api.Topic{{State: "caught_up", ReplicatedThrough: &now}}}, 0},
+		{"before it", api.Link{State: "copying", Topics: []api.Topic{{State: "copying", ReplicatedThrough: &early}}}, 1},
+		{"unknown", api.Link{State: "starting", Topics: []api.Topic{{State: "starting"}}}, 1},
+		{"partitions missing", api.Link{State: "waiting", Topics: []api.Topic{{State: "waiting", Problem: "no destination", ReplicatedThrough: &now}}}, 1},
+		{"nothing started", api.Link{State: "starting"}, 1},
+		{"all elsewhere", api.Link{State: "elsewhere", Topics: []api.Topic{{State: "elsewhere"}}}, 0},
 	} {
-		if got, err := behindOf(&check.Report{Links: []check.Link{test.link}}, "", now); err != nil || len(got) != test.want {
+		if got, err := behindOf(&api.Status{Links: []api.Link{test.link}}, "", now); err != nil || len(got) != test.want {
 			t.Errorf("%s: got %v, %v, want %d", test.name, got, err, test.want)
 		}
 	}

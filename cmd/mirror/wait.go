@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -155,7 +156,7 @@ func awaitCaughtUp(ctx context.Context, v *viewer, progress io.Writer, topic str
 			err = failed
 		case failed == nil:
 			since := begun
-			if report.Time != nil && v.remote {
+			if !report.Time.IsZero() && v.remote {
 				since = now.Add(-time.Since(begun)) // by its clock
 			}
 			left, err = behindOf(report, topic, since)
@@ -187,7 +188,7 @@ func waitLine(left []string, err error) string {
 
 // behindOf names the topics of which not all that was there at a time is at the destination. What other members of a pool have
 // is not this mirror's to tell.
-func behindOf(r *check.Report, topic string, since time.Time) ([]string, error) {
+func behindOf(r *api.Status, topic string, since time.Time) ([]string, error) {
 	var left []string
 	found := 0
 	for _, l := range r.Links {

@@ -23,14 +23,15 @@ const module = "tributary"
 // here and in .golangci.yml; what lies below e2e needs no entry. In order from the command down to the leaves.
 func arrows() map[string][]string {
 	return map[string][]string{
-		"cmd/mirror": {"pkg/app", "pkg/check", "pkg/config", "pkg/doctor"},
+		"cmd/mirror": {"pkg/api", "pkg/app", "pkg/check", "pkg/config", "pkg/doctor"},
 		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/eligible", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
 			"pkg/park", "pkg/pause", "pkg/probe", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
-		"pkg/check":                     {},
+		"pkg/api":                       {},
+		"pkg/check":                     {"pkg/api"},
 		"pkg/config":                    {},
-		"pkg/doctor":                    {"pkg/check"},
+		"pkg/doctor":                    {"pkg/api", "pkg/check"},
 		"pkg/durable":                   {},
 		"pkg/pause":                     {"pkg/durable"},
 		"pkg/ownership":                 {"pkg/durable", "pkg/mirror", "pkg/mirror/protocol"},
@@ -49,7 +50,7 @@ func arrows() map[string][]string {
 		"pkg/park":                      {"pkg/batch", "pkg/kafka", "pkg/mirror"},
 		"pkg/lag":                       {"pkg/durable", "pkg/mirror", "pkg/ownership/pool", "pkg/probe"},
 		"pkg/probe":                     {"pkg/durable", "pkg/kafka"},
-		"pkg/status":                    {"pkg/eligible", "pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
+		"pkg/status":                    {"pkg/api", "pkg/eligible", "pkg/journal", "pkg/lag", "pkg/mirror", "pkg/ownership/pool", "pkg/pause"},
 		"pkg/systemd":                   {},
 		"pkg/eligible":                  {"pkg/durable", "pkg/lag", "pkg/mirror"},
 		"pkg/deadman":                   {"pkg/lag", "pkg/mirror"},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 // What the age of a look at the links is compared to unless something else is asked for. Looks are taken every second.
@@ -20,14 +22,14 @@ type Readiness struct {
 
 // Daemon judges the process itself: that it looks at its links, does what it was configured to, and is a member of its pools.
 // How far behind it is does not matter here.
-func Daemon(r *Report, ready Readiness, now time.Time, o Options) Result {
+func Daemon(r *api.Status, ready Readiness, now time.Time, o Options) Result {
 	warn, critical := or(o.Warn, DefaultDaemonWarn), or(o.Critical, DefaultDaemonCritical)
 	var findings []finding
 	var age time.Duration
-	if r.Time == nil {
+	if r.Time.IsZero() {
 		findings = append(findings, finding{severity: Unknown, text: "it does not say when it looked at its links"})
 	} else {
-		age = max(0, now.Sub(*r.Time))
+		age = max(0, now.Sub(r.Time))
 		if s := grade(age, warn, critical); s != OK {
 			findings = append(findings, finding{severity: s, urgency: 2, text: "the last look at the links is " + Short(age) + " old: the process hangs"})
 		}
@@ -39,7 +41,7 @@ func Daemon(r *Report, ready Readiness, now time.Time, o Options) Result {
 		findings = append(findings, finding{severity: Warning, text: "the configuration was not reloaded: " + r.Config.Problem})
 	}
 	result := conclude("daemon", findings, fmt.Sprintf("%s, version %s, %d links", r.Instance, r.Version, len(r.Links)))
-	if r.Time != nil {
+	if !r.Time.IsZero() {
 		result.Perf = append(result.Perf, Perf{Label: "snapshot_age", Value: float64(int64(age.Seconds())), Unit: "s", Warn: limit(warn), Crit: limit(critical), Min: "0"})
 	}
 	result.Perf = append(result.Perf, Perf{Label: "links", Value: float64(len(r.Links)), Min: "0"})

@@ -6,21 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tributary/pkg/api"
 )
 
-// Words of the status for a state, where a check treats it in a way of its own.
-const (
-	stateHalted    = "halted"
-	stateUnowned   = "unowned"
-	stateElsewhere = "elsewhere"
-	stateStarting  = "starting"
-	stateCopying   = "copying"
-
-	// poolConnected is the state of a pool's session that is well.
-	poolConnected = "connected"
-	// poolPatience is how long a session may be away before it counts: it comes back by itself as a rule.
-	poolPatience = 10 * time.Second
-)
+// poolPatience is how long a session with ZooKeeper may be away before it counts: it comes back by itself as a rule.
+const poolPatience = 10 * time.Second
 
 // Options say what is judged, and how.
 type Options struct {
@@ -80,7 +71,7 @@ func conclude(check string, findings []finding, fine string) Result {
 }
 
 // chosen returns the links that are judged, and what is to be said when there is none.
-func (r *Report) chosen(name string) ([]Link, string) {
+func chosen(r *api.Status, name string) ([]api.Link, string) {
 	if name == "" {
 		if len(r.Links) == 0 {
 			return nil, "the mirror has no links"
@@ -90,7 +81,7 @@ func (r *Report) chosen(name string) ([]Link, string) {
 	var names []string
 	for _, l := range r.Links {
 		if l.Name == name {
-			return []Link{l}, ""
+			return []api.Link{l}, ""
 		}
 		names = append(names, l.Name)
 	}
@@ -98,7 +89,7 @@ func (r *Report) chosen(name string) ([]Link, string) {
 }
 
 // why says what is the matter with a topic, "" when nothing is.
-func why(l Link, t Topic) string {
+func why(l api.Link, t api.Topic) string {
 	for _, p := range t.Partitions {
 		if p.State == t.State && (p.Error != "" || p.Reason != "") {
 			return fmt.Sprintf("partition %d: %s", p.Partition, strings.Join(slices.DeleteFunc([]string{p.Reason, p.Error}, func(s string) bool { return s == "" }), ": "))
@@ -108,7 +99,7 @@ func why(l Link, t Topic) string {
 }
 
 // withWhy adds what is the matter.
-func withWhy(text string, l Link, t Topic) string {
+func withWhy(text string, l api.Link, t api.Topic) string {
 	text += ", " + t.State
 	if reason := why(l, t); reason != "" {
 		text += ": " + reason

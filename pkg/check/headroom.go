@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 // What is left until a loss is compared to, where no share of a retention is known: of bytes and of disks.
@@ -23,8 +25,8 @@ const (
 
 // Headroom judges how long it takes until something may be lost that is not mirrored. Without thresholds the links' own
 // shares of the retention decide, and for deadlines that are not about time the defaults.
-func Headroom(r *Report, now time.Time, o Options) Result {
-	links, none := r.chosen(o.Link)
+func Headroom(r *api.Status, now time.Time, o Options) Result {
+	links, none := chosen(r, o.Link)
 	if none != "" {
 		return NewResult("headroom", Unknown, none)
 	}
@@ -65,7 +67,7 @@ type headroomJudge struct {
 	where    string
 }
 
-func (j *headroomJudge) link(l Link) {
+func (j *headroomJudge) link(l api.Link) {
 	if len(l.Topics) == 0 {
 		text := "no topic matches yet"
 		if l.Problem != "" {
@@ -73,18 +75,18 @@ func (j *headroomJudge) link(l Link) {
 		}
 		j.findings = append(j.findings, finding{severity: Unknown, link: l.Name, text: text, passing: true})
 	}
-	if text, silent := l.silent(j.now); silent && len(l.Topics) > 0 {
+	if text, silent := silent(l, j.now); silent && len(l.Topics) > 0 {
 		j.findings = append(j.findings, finding{severity: Unknown, link: l.Name, text: text, passing: true, urgency: -1e12})
 	}
 	for _, t := range l.Topics {
-		if t.State != stateElsewhere {
+		if t.State != api.StateElsewhere {
 			j.topics++
 			j.findings = append(j.findings, j.topic(l, t))
 		}
 	}
 }
 
-func (j *headroomJudge) topic(l Link, t Topic) finding {
+func (j *headroomJudge) topic(l api.Link, t api.Topic) finding {
 	f := finding{link: l.Name, topic: t.Topic}
 	if t.LossDeadline == nil {
 		if j.endless(l, t) {
@@ -108,7 +110,7 @@ func (j *headroomJudge) topic(l Link, t Topic) finding {
 	if t.LossCause != "" {
 		text += " (" + t.LossCause + ")"
 	}
-	if unknown := t.unknownRetentions(); len(unknown) > 0 {
+	if unknown := unknownRetentions(t); len(unknown) > 0 {
 		text += ", not counting what is unknown (" + strings.Join(unknown, ", ") + ")"
 	}
 	if age, known := behind(t, j.now); known {
@@ -119,7 +121,7 @@ func (j *headroomJudge) topic(l Link, t Topic) finding {
 }
 
 // grade judges what is left. A deadline that is over is critical in any case.
-func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
+func (j *headroomJudge) grade(l api.Link, t api.Topic, left time.Duration) Severity {
 	byTime := Severity(OK)
 	switch {
 	case left <= 0, left < j.critical:
@@ -127,7 +129,7 @@ func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
 	case left < j.warn:
 		byTime = Warning
 	}
-	if left <= 0 || j.asked || l.Retention == nil || t.RetentionUsed == nil {
+	if left <= 0 || j.asked || t.RetentionUsed == nil {
 		return byTime
 	}
 	byShare := OK
@@ -145,12 +147,12 @@ func (j *headroomJudge) grade(l Link, t Topic, left time.Duration) Severity {
 
 // endless says whether a topic without a deadline is known to have none: its source answered, also when it was asked for the
 // settings of the topic, and names no retention. Of a disk it may not tell.
-func (j *headroomJudge) endless(l Link, t Topic) bool {
-	return t.RetentionSeconds == nil && t.RetentionBytes == nil && l.Probe.Source.Success != nil && t.State != stateUnowned && len(t.unknownRetentions()) == 0
+func (j *headroomJudge) endless(l api.Link, t api.Topic) bool {
+	return t.SourceRetentionSeconds == nil && t.SourceRetentionBytes == nil && l.Probe.Source.Success != nil && t.State != api.StateUnowned && len(unknownRetentions(t)) == 0
 }
 
 // unknownRetentions are the retentions of which it is not known when they take something. Many sources do not tell of disks.
-func (t Topic) unknownRetentions() []string {
+func unknownRetentions(t api.Topic) []string {
 	var unknown []string
 	for _, cause := range t.UnknownCauses {
 		if cause != causeDisk {
@@ -161,7 +163,7 @@ func (t Topic) unknownRetentions() []string {
 }
 
 // silent says since when the source of a link does not tell what deadlines depend on, if that is so for too long.
-func (l Link) silent(now time.Time) (string, bool) {
+func silent(l api.Link, now time.Time) (string, bool) {
 	s := l.Probe.Source
 	if s.Success != nil && now.Sub(*s.Success) < probeBelieved {
 		return "", false

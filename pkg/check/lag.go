@@ -3,6 +3,8 @@ package check
 import (
 	"fmt"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 // What a lag is compared to unless something else is asked for.
@@ -17,8 +19,8 @@ const catchingUp = 1.1
 
 // Lag judges how far behind the topics are. A partition that is halted and a topic that nobody mirrors are critical, whatever
 // their lag is, and one whose lag is not known is unknown. A topic that is behind and catches up is fine.
-func Lag(r *Report, now time.Time, o Options) Result {
-	links, none := r.chosen(o.Link)
+func Lag(r *api.Status, now time.Time, o Options) Result {
+	links, none := chosen(r, o.Link)
 	if none != "" {
 		return NewResult("lag", Unknown, none)
 	}
@@ -66,8 +68,8 @@ type lagJudge struct {
 
 func (j *lagJudge) add(f finding) { j.findings = append(j.findings, f) }
 
-func (j *lagJudge) link(l Link) {
-	if text, away := l.poolAway(j.now); away {
+func (j *lagJudge) link(l api.Link) {
+	if text, away := poolAway(l, j.now); away {
 		j.add(finding{severity: Warning, link: l.Name, text: text})
 	}
 	if len(l.Topics) == 0 {
@@ -78,14 +80,14 @@ func (j *lagJudge) link(l Link) {
 		j.add(finding{severity: Unknown, link: l.Name, text: text, passing: true})
 	}
 	for _, t := range l.Topics {
-		if t.State != stateElsewhere {
+		if t.State != api.StateElsewhere {
 			j.topics++
 			j.add(j.topic(l, t))
 		}
 	}
 }
 
-func (j *lagJudge) topic(l Link, t Topic) finding {
+func (j *lagJudge) topic(l api.Link, t api.Topic) finding {
 	f := finding{link: l.Name, topic: t.Topic}
 	age, known := behind(t, j.now)
 	if known && (!j.known || age > j.most) {
@@ -103,18 +105,18 @@ func (j *lagJudge) topic(l Link, t Topic) finding {
 	}
 	f.text = withWhy(text, l, t)
 	switch {
-	case t.State == stateHalted:
+	case t.State == api.StateHalted:
 		f.severity = Critical
 		if step := nextStep(t); step != "" {
 			f.text += "; next: " + step
 		}
-	case t.State == stateUnowned:
+	case t.State == api.StateUnowned:
 		f.severity, f.passing = Critical, true // a member takes it within seconds, or nobody does
 	case !known:
 		f.severity, f.passing = Unknown, true
 	default:
 		f.severity = grade(age, j.warn, j.critical)
-		if f.severity != OK && t.State == stateCopying && t.Speed != nil && *t.Speed >= catchingUp {
+		if f.severity != OK && t.State == api.StateCopying && t.Speed != nil && *t.Speed >= catchingUp {
 			f.severity = OK
 			j.catching++
 		}
@@ -123,7 +125,7 @@ func (j *lagJudge) topic(l Link, t Topic) finding {
 }
 
 // behind is how far behind a topic is, if that is known.
-func behind(t Topic, now time.Time) (time.Duration, bool) {
+func behind(t api.Topic, now time.Time) (time.Duration, bool) {
 	if t.ReplicatedThrough == nil {
 		return 0, false
 	}
@@ -131,7 +133,7 @@ func behind(t Topic, now time.Time) (time.Duration, bool) {
 }
 
 // nextStep is what there is to do about a halted topic.
-func nextStep(t Topic) string {
+func nextStep(t api.Topic) string {
 	for _, p := range t.Partitions {
 		if p.NextStep != "" {
 			return p.NextStep
@@ -141,8 +143,8 @@ func nextStep(t Topic) string {
 }
 
 // poolAway says since when the pool of a link cannot be reached, if that is so for longer than is usual.
-func (l Link) poolAway(now time.Time) (string, bool) {
-	if l.Pool == nil || l.Pool.State == poolConnected || l.Pool.Since == nil {
+func poolAway(l api.Link, now time.Time) (string, bool) {
+	if l.Pool == nil || l.Pool.State == api.PoolConnected || l.Pool.Since == nil {
 		return "", false
 	}
 	away := now.Sub(*l.Pool.Since)

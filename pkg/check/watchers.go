@@ -5,11 +5,13 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"tributary/pkg/api"
 )
 
 // Watchers judges whether those who watch the mirror were heard of: each that the configuration expects, within its time. A
 // threshold that is asked for holds for all of them instead.
-func Watchers(r *Report, now time.Time, o Options) Result {
+func Watchers(r *api.Status, now time.Time, o Options) Result {
 	if len(r.WatchersExpected) == 0 {
 		return NewResult("watchers", OK, "no watcher is expected; name them under watchers in the configuration")
 	}

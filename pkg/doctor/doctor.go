@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/check"
 )
 
@@ -15,9 +16,9 @@ import (
 type Facts struct {
 	Now time.Time // by the mirror's clock, where it answered
 
-	Report *check.Report // nil: it did not answer
-	Silent string        // why it did not
-	Absent bool          // of one that did not answer: no process does
+	Report *api.Status // nil: it did not answer
+	Silent string      // why it did not
+	Absent bool        // of one that did not answer: no process does
 
 	Ready    check.Readiness
 	Pressure map[Way]float64 // the share of the time that something waits, from 0 to 1; what is not there is not known
@@ -81,7 +82,7 @@ func Examine(f Facts) []Diagnosis {
 // staleAfter is the age at which what a mirror says of itself is no evidence any more; it looks every second.
 const staleAfter = 30 * time.Second
 
-func stale(f Facts) bool { return f.Report.Time != nil && f.Now.Sub(*f.Report.Time) >= staleAfter }
+func stale(f Facts) bool { return !f.Report.Time.IsZero() && f.Now.Sub(f.Report.Time) >= staleAfter }
 
 // process judges the process itself.
 func process(f Facts) []Diagnosis {

@@ -7,17 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 var now = time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 
 // report reads a status of link up with these fields and topics, whose clusters are probed.
-func report(t *testing.T, fields, topics string) *check.Report {
+func report(t *testing.T, fields, topics string) *api.Status {
 	t.Helper()
 	text := fmt.Sprintf(`{"time":%q,"links":[{"name":"up","from":"edge","to":"region","state":"copying","retention":{"warn":0.5,"critical":0.25},
 		"probe":{"source":{"success":%[1]q},"target":{"success":%[1]q}}%[2]s,"topics":[%[3]s]}]}`, now.Format(time.RFC3339), fields, topics)
-	var r check.Report
+	var r api.Status
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -59,7 +59,7 @@ func TestStandstills(t *testing.T) {
 		{"frozen", func(*testing.T) Facts { return Facts{Silent: "the mirror did not answer in time"} }, "daemon_hangs", "restart"},
 		{"stale snapshot", func(t *testing.T) Facts {
 			r := report(t, "", waiting("produce to broker 1 of region: connection refused"))
-			r.Time = new(now.Add(-time.Minute))
+			r.Time = now.Add(-time.Minute)
 			return Facts{Report: r}
 		}, "stale_snapshot", "19:59:00"},
 		{"destination down", func(t *testing.T) Facts {
@@ -122,7 +122,7 @@ func TestStandstills(t *testing.T) {
 		}, "prober_frozen", "19:55:00"},
 		{"prober in trouble", func(t *testing.T) Facts {
 			r := report(t, "", fine)
-			r.Links[0].Probe.Target = check.Probed{Success: new(now.Add(-5 * time.Minute)), Problem: "connection refused"}
+			r.Links[0].Probe.Target = api.Probed{Success: new(now.Add(-5 * time.Minute)), Problem: "connection refused"}
 			return Facts{Report: r}
 		}, "destination_unreachable", "region"},
 		{"disk full", func(t *testing.T) Facts {
@@ -146,7 +146,7 @@ func TestStandstills(t *testing.T) {
 		{"no topics", func(t *testing.T) Facts { return Facts{Report: report(t, "", "")} }, "no_topics", "topics.include"},
 		{"refused reload", func(t *testing.T) Facts {
 			r := report(t, "", fine)
-			r.Config = &check.Config{Problem: "listen needs a restart"}
+			r.Config = &api.Config{Problem: "listen needs a restart"}
 			return Facts{Report: r}
 		}, "config_refused", "needs a restart"},
 		{"something new", func(t *testing.T) Facts { return Facts{Report: report(t, "", waiting("the moon is full"))} }, "waiting", "the moon is full"},
@@ -188,7 +188,7 @@ func TestSideOf(t *testing.T) {
 		"nothing was acknowledged for 1m10s, with 5 batches under way":                                                                  "target",
 		"looking into it: something": "",
 	} {
-		e := examination{link: check.Link{From: "from", To: "to"}}
+		e := examination{link: api.Link{From: "from", To: "to"}}
 		if got := e.sideOf(text); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}

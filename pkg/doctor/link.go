@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"tributary/pkg/check"
+	"tributary/pkg/api"
 )
 
 const (
@@ -18,13 +18,12 @@ const (
 	slowSpeed  = 1.02             // seconds of the source per second: what is faster catches up
 	pressed    = 0.5              // of the time something waits
 	examples   = 3                // of topics that are named
-	elsewhere  = "elsewhere"      // the state of what another member of a pool has
 )
 
 // examination is of one link.
 type examination struct {
 	Facts
-	link  check.Link
+	link  api.Link
 	found []Diagnosis
 }
 
@@ -47,15 +46,15 @@ func (e *examination) add(d Diagnosis) {
 }
 
 // topics are those that this mirror knows something of.
-func (e *examination) topics() []check.Topic {
-	return slices.DeleteFunc(slices.Clone(e.link.Topics), func(t check.Topic) bool { return t.State == elsewhere })
+func (e *examination) topics() []api.Topic {
+	return slices.DeleteFunc(slices.Clone(e.link.Topics), func(t api.Topic) bool { return t.State == api.StateElsewhere })
 }
 
 // halted finds partitions that wait for an operator.
 func (e *examination) halted() {
 	for _, t := range e.topics() {
 		for _, p := range t.Partitions {
-			if p.State == "halted" {
+			if p.State == api.StateHalted {
 				e.add(Diagnosis{Cause: "halted", Text: fmt.Sprintf("%s/%d is halted: %s", t.Topic, p.Partition, p.Reason), Evidence: evidence(p.Error),
 					Next: or(p.NextStep, "mirror skip "+e.link.Name+" "+fmt.Sprintf("%s/%d", t.Topic, p.Partition)), rank: rankOperator})
 			}
@@ -70,7 +69,7 @@ func (e *examination) losing() {
 			continue
 		}
 		left := t.LossDeadline.Sub(e.Now)
-		critical := e.link.Retention != nil && t.RetentionUsed != nil && *t.RetentionUsed >= 1-e.link.Retention.Critical
+		critical := t.RetentionUsed != nil && *t.RetentionUsed >= 1-e.link.Retention.Critical
 		if !critical && (t.RetentionUsed != nil || left > lossSoon) { // a short retention is always near its end
 			continue
 		}
@@ -86,7 +85,7 @@ func (e *examination) losing() {
 // disks finds log directories of the source that fill up.
 func (e *examination) disks() {
 	for _, d := range e.link.Disks {
-		full := d.Usable != nil && *d.Usable == 0
+		full := d.UsableBytes != nil && *d.UsableBytes == 0
 		if !full && (d.FullAt == nil || d.FullAt.Sub(e.Now) > diskSoon) {
 			continue
 		}
@@ -98,23 +97,23 @@ func (e *examination) disks() {
 	}
 }
 
-func bytesLeft(d check.Disk) string {
-	if d.Usable == nil || d.Total == nil {
+func bytesLeft(d api.Disk) string {
+	if d.UsableBytes == nil || d.TotalBytes == nil {
 		return ""
 	}
-	return fmt.Sprintf(": %d of %d bytes are free", *d.Usable, *d.Total)
+	return fmt.Sprintf(": %d of %d bytes are free", *d.UsableBytes, *d.TotalBytes)
 }
 
 // ownership finds pools that are out of reach, and topics that nobody has.
 func (e *examination) ownership() {
-	if p := e.link.Pool; p != nil && p.State != "connected" && (p.Since == nil || e.Now.Sub(*p.Since) >= poolSilent) {
+	if p := e.link.Pool; p != nil && p.State != api.PoolConnected && (p.Since == nil || e.Now.Sub(*p.Since) >= poolSilent) {
 		e.add(Diagnosis{Cause: "zookeeper_unreachable", Text: "ZooKeeper does not answer: nobody takes topics over, and old records wait", Evidence: []string{"the session is " + p.State + sinceText(p.Since)},
 			Next: "see to the ensemble of ownership.zookeeper.servers, and the way to it; then: mirror owners " + e.link.Name, rank: rankOwnership})
 	}
 	var unowned []string
 	why := ""
 	for _, t := range e.link.Topics {
-		if t.State == "unowned" {
+		if t.State == api.StateUnowned {
 			unowned, why = append(unowned, t.Topic), or(why, t.Problem)
 		}
 	}
@@ -127,7 +126,7 @@ func (e *examination) ownership() {
 func (e *examination) probes() {
 	for _, side := range []struct {
 		name, cluster string
-		check.Probed
+		api.Probed
 	}{{"source", e.link.From, e.link.Probe.Source}, {"target", e.link.To, e.link.Probe.Target}} {
 		switch {
 		case side.Success == nil || e.Now.Sub(*side.Success) < probeOld:
@@ -145,7 +144,7 @@ func (e *examination) slow() {
 	var slow []string
 	for _, t := range e.topics() {
 		behind := t.ReplicatedThrough != nil && e.Now.Sub(*t.ReplicatedThrough) >= slowBehind
-		if behind && t.State == "copying" && (t.Speed == nil || *t.Speed < slowSpeed) {
+		if behind && t.State == api.StateCopying && (t.Speed == nil || *t.Speed < slowSpeed) {
 			slow = append(slow, t.Topic)
 		}
 	}
@@ -173,7 +172,7 @@ func (e *examination) slow() {
 func (e *examination) paused() {
 	var paused []string
 	for _, t := range e.topics() {
-		if t.State == "paused" {
+		if t.State == api.StatePaused {
 			paused = append(paused, t.Topic)
 		}
 	}
@@ -191,7 +190,7 @@ func (e *examination) nothing() {
 	}
 }
 
-func untilText(l check.Link, topic string) string {
+func untilText(l api.Link, topic string) string {
 	for _, t := range l.Topics {
 		if t.Topic == topic && t.PausedUntil != nil {
 			return "until " + t.PausedUntil.UTC().Format(time.RFC3339)

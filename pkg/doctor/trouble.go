@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tributary/pkg/api"
 )
 
 // class is a kind of error, found in its text: the words are Kafka's and the system's, which do not change.
@@ -65,11 +67,11 @@ func (e *examination) troubles() {
 		e.trouble("", "", problem)
 	}
 	for _, t := range e.topics() {
-		if t.State == "waiting" || t.State == "starting" {
+		if t.State == api.StateWaiting || t.State == api.StateStarting {
 			e.trouble("", t.Topic, t.Problem)
 		}
 		for _, p := range t.Partitions {
-			if p.State == "waiting" || p.State == "starting" {
+			if p.State == api.StateWaiting || p.State == api.StateStarting {
 				e.trouble("", t.Topic, p.Error)
 			}
 		}

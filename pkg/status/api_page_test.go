@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tributary/pkg/api"
+	"tributary/pkg/lag"
+	"tributary/pkg/ownership/pool"
 )
 
 // TestInterfacePage holds docs/api.md against the answers: every key is there with its type, and none that is not.
@@ -19,7 +23,7 @@ func TestInterfacePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := keysOfPage(t, string(page))
-	for title, answer := range map[string]any{"GET /api/v1/status": statusReport{}, "GET /api/v1/pool": poolsReport{}, "GET /api/v1/events": eventsReport{}} {
+	for title, answer := range map[string]any{"GET /api/v1/status": api.Status{}, "GET /api/v1/pool": api.Pools{}, "GET /api/v1/events": eventsReport{}} {
 		is := map[string]string{}
 		addKeys(is, "", reflect.TypeOf(answer))
 		for _, key := range slices.Sorted(maps.Keys(is)) {
@@ -30,6 +34,25 @@ func TestInterfacePage(t *testing.T) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(told[title])) {
 			t.Errorf("%s: %s is on the page, and not in the answer", title, key)
+		}
+	}
+}
+
+// TestWordsOfTheInterface holds the words that readers of the status know against those that the program has.
+func TestWordsOfTheInterface(t *testing.T) {
+	var states []string
+	for _, state := range append(lag.States(), lag.StateElsewhere) {
+		states = append(states, string(state))
+	}
+	if got := api.States(); !slices.Equal(got, states) {
+		t.Errorf("readers know the states %v, want %v", got, states)
+	}
+	for got, want := range map[string]string{
+		api.HeartbeatSilent: string(lag.HeartbeatSilent), api.HeartbeatUnknown: string(lag.HeartbeatUnknown),
+		api.HeartbeatWarn: string(lag.HeartbeatWarn), api.HeartbeatOK: string(lag.HeartbeatOK), api.PoolConnected: pool.Connected.String(),
+	} {
+		if got != want {
+			t.Errorf("readers know %q, want %q", got, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"tributary/pkg/api"
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 )
@@ -46,7 +47,7 @@ func TestStatusHasTheShapeOfTheContract(t *testing.T) {
 	s.Links[0].Pool = poolView()
 	s.Links[0].Topics[0].Partitions[0].Loss.Surplus = &mirror.Range{From: 1, To: 2}
 	s.Heartbeats, s.HeartbeatClusters = heartbeats()
-	body, err := json.Marshal(newStatusReport(s))
+	body, err := json.Marshal(newStatus(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func keys(t *testing.T, text []byte) []string {
 }
 
 func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
-	body, err := json.Marshal(newStatusReport(&lag.Snapshot{Links: []lag.Link{{Name: "up", Topics: []lag.Topic{{Topic: "a", Partitions: []lag.Partition{{}}}, {Topic: "b"}}}, {Name: "down"}}}))
+	body, err := json.Marshal(newStatus(&lag.Snapshot{Links: []lag.Link{{Name: "up", Topics: []lag.Topic{{Topic: "a", Partitions: []lag.Partition{{}}}, {Topic: "b"}}}, {Name: "down"}}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func TestNothingIsAnEmptyListAndUnknownIsNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "empty.json", indented.String())
-	if body, err = json.Marshal(newStatusReport(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","config":null,"links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{},"eligible":null}` {
+	if body, err = json.Marshal(newStatus(&lag.Snapshot{})); err != nil || string(body) != `{"instance":"","zone":"","version":"","time":"0001-01-01T00:00:00Z","config":null,"links":[],"heartbeats":[],"heartbeat_clusters":[],"watchers":{},"watchers_expected":{},"eligible":null}` {
 		t.Errorf("without links: %s, %v", body, err)
 	}
 }
@@ -124,7 +125,7 @@ func TestEveryHaltHasChoices(t *testing.T) {
 		if len(all) < 2 || all[0].Command != want || nextStep(link, topic, p) != want {
 			t.Errorf("%s: got %+v, want %q first", cause, all, want)
 		}
-		if !slices.ContainsFunc(all, func(c choice) bool { return c.Command == skip }) {
+		if !slices.ContainsFunc(all, func(c api.Choice) bool { return c.Command == skip }) {
 			t.Errorf("%s: the loss cannot be accepted: %+v", cause, all)
 		}
 		for _, c := range all {

@@ -3,46 +3,44 @@ package status
 import (
 	"fmt"
 
+	"tributary/pkg/api"
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 )
 
-// choice is one thing that can be done about a halted partition: a command line or a step elsewhere, and what comes of it.
-type choice struct {
-	Command string `json:"command"`
-	Effect  string `json:"effect"`
-}
-
 // choices is what can be done about a halted partition, the usual first; none for one that is not halted. Where nothing
 // need be lost, that stands before giving anything up.
-func choices(link lag.Link, topic lag.Topic, p lag.Partition) []choice {
+func choices(link lag.Link, topic lag.Topic, p lag.Partition) []api.Choice {
 	if p.State != mirror.StateHalted {
 		return nil
 	}
 	skip := fmt.Sprintf("mirror skip %s %s/%d --i-accept-loss", link.Name, topic.Topic, p.Partition)
-	accept := choice{skip, accepted(link, p)}
-	beginning := choice{skip + " --from beginning", fmt.Sprintf("copies all that %s still has of it; what %s has already is then there twice", link.From, link.To)}
-	offset := choice{skip + " --to OFFSET", fmt.Sprintf("goes on at OFFSET of %s: a later one passes records over, an earlier one copies records again", link.From)}
+	accept := way(skip, accepted(link, p))
+	beginning := way(skip+" --from beginning", fmt.Sprintf("copies all that %s still has of it; what %s has already is then there twice", link.From, link.To))
+	offset := way(skip+" --to OFFSET", fmt.Sprintf("goes on at OFFSET of %s: a later one passes records over, an earlier one copies records again", link.From))
 	switch p.Cause {
 	case mirror.CauseWrongCluster:
-		return []choice{{fmt.Sprintf("correct the brokers of %s and %s in the configuration, then start the mirror again", link.From, link.To),
-			"nothing is lost, if the address was wrong"}, accept, beginning, offset}
+		return []api.Choice{way(fmt.Sprintf("correct the brokers of %s and %s in the configuration, then start the mirror again", link.From, link.To),
+			"nothing is lost, if the address was wrong"), accept, beginning, offset}
 	case mirror.CauseTooLarge:
-		return []choice{{fmt.Sprintf("raise max.message.bytes of %s at %s, then start the mirror again", topic.Dest, link.To), "the record is copied"}, accept, offset}
+		return []api.Choice{way(fmt.Sprintf("raise max.message.bytes of %s at %s, then start the mirror again", topic.Dest, link.To), "the record is copied"), accept, offset}
 	case mirror.CauseRejected:
-		return []choice{{fmt.Sprintf("raise the limits of %s at %s that the error names, then start the mirror again", topic.Dest, link.To), "the records are copied"}, accept, offset}
+		return []api.Choice{way(fmt.Sprintf("raise the limits of %s at %s that the error names, then start the mirror again", topic.Dest, link.To), "the records are copied"), accept, offset}
 	case mirror.CauseBadRecord:
-		return []choice{{fmt.Sprintf("repair or remove the batch at %s, then start the mirror again", link.From), "what can be read is copied"}, accept, offset}
+		return []api.Choice{way(fmt.Sprintf("repair or remove the batch at %s, then start the mirror again", link.From), "what can be read is copied"), accept, offset}
 	case mirror.CauseDestinationTruncated:
 		if again := firstLost(p); again >= 0 {
-			offset = choice{fmt.Sprintf("%s --to %d", skip, again), fmt.Sprintf("copies again from the first record that %s lost, as far as %s still has it", link.To, link.From)}
-			return []choice{offset, accept, beginning}
+			offset = way(fmt.Sprintf("%s --to %d", skip, again), fmt.Sprintf("copies again from the first record that %s lost, as far as %s still has it", link.To, link.From))
+			return []api.Choice{offset, accept, beginning}
 		}
 	case mirror.CausePositionLost:
-		return []choice{offset, accept, beginning}
+		return []api.Choice{offset, accept, beginning}
 	}
-	return []choice{accept, beginning, offset}
+	return []api.Choice{accept, beginning, offset}
 }
+
+// way is a choice of a command, or of a step elsewhere, with what comes of it.
+func way(command, effect string) api.Choice { return api.Choice{Command: command, Effect: effect} }
 
 // accepted says what accepting the loss does, by cause.
 func accepted(link lag.Link, p lag.Partition) string {

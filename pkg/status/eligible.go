@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tributary/pkg/api"
 	"tributary/pkg/eligible"
 	"tributary/pkg/journal"
 )
@@ -29,25 +30,14 @@ type Eligible interface {
 	Set(mode eligible.Mode, long time.Duration) (eligible.State, error)
 }
 
-// eligibleReport is whether the host may take new traffic, in the status and as the answer of /poolz.
-type eligibleReport struct {
-	In     bool            `json:"in"`
-	Reason eligible.Reason `json:"reason"` // of the last change, "" before the first
-	Text   string          `json:"text"`   // the same for people
-	Since  time.Time       `json:"since"`
-	Mode   eligible.Mode   `json:"mode"`  // who decides: auto, or an operator's in or drain
-	Until  *time.Time      `json:"until"` // of an operator's mode
-	Cut    bool            `json:"cut"`   // the destinations cannot be written to
-}
-
 // eligibleRequest is the body of a change of the mode.
 type eligibleRequest struct {
 	Mode eligible.Mode `json:"mode"`
 	For  float64       `json:"for_seconds"` // not with auto
 }
 
-func newEligibleReport(s eligible.State) *eligibleReport {
-	r := &eligibleReport{In: s.In, Reason: s.Reason, Text: s.Text, Since: s.Since.UTC(), Mode: s.Mode, Cut: s.Cut}
+func newEligible(s eligible.State) *api.Eligible {
+	r := &api.Eligible{In: s.In, Reason: string(s.Reason), Text: s.Text, Since: s.Since.UTC(), Mode: string(s.Mode), Cut: s.Cut}
 	if s.Mode != eligible.ModeAuto {
 		until := s.Until.UTC()
 		r.Until = &until
@@ -64,7 +54,7 @@ func (s *Server) poolz(w http.ResponseWriter, _ *http.Request) {
 		word, code = "DRAIN", http.StatusServiceUnavailable
 	}
 	w.Header().Set(poolHeader, word)
-	s.writeJSON(w, code, newEligibleReport(state))
+	s.writeJSON(w, code, newEligible(state))
 }
 
 // balancer is the watcher of a request for /poolz, unless another mirror asks.
@@ -98,7 +88,7 @@ func (s *Server) setEligible(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, code, err)
 		return
 	}
-	s.writeJSON(w, http.StatusOK, newEligibleReport(state))
+	s.writeJSON(w, http.StatusOK, newEligible(state))
 }
 
 // doSetEligible takes a mode between its two events. The code is that of the error.

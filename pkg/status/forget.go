@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/journal"
 	"tributary/pkg/lag"
 )
@@ -21,8 +22,8 @@ type Heartbeats interface {
 
 // forgetReport is the answer to an origin that was forgotten.
 type forgetReport struct {
-	Origin string           `json:"origin"`
-	Was    *heartbeatReport `json:"was"` // what was known of it; null when that is not known any more
+	Origin string         `json:"origin"`
+	Was    *api.Heartbeat `json:"was"` // what was known of it; null when that is not known any more
 }
 
 // forget drops an origin of heartbeats. It is in the journal before, and its outcome afterwards. The body is an empty object.
@@ -55,8 +56,8 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
 	s.writeJSON(w, http.StatusOK, report)
 }
 
-func reportOf(s *lag.Snapshot, origin string) *heartbeatReport {
-	for _, r := range newHeartbeatReports(s) {
+func reportOf(s *lag.Snapshot, origin string) *api.Heartbeat {
+	for _, r := range newHeartbeats(s) {
 		if r.Origin == origin {
 			return &r
 		}

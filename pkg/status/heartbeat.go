@@ -5,53 +5,17 @@ import (
 	"slices"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/lag"
-	"tributary/pkg/mirror"
 )
 
-// heartbeatReport is one origin of heartbeats in the answer of /api/v1/status.
-type heartbeatReport struct {
-	Origin          string             `json:"origin"`
-	State           lag.HeartbeatState `json:"state"`           // silent, unknown, warn, ok
-	Why             string             `json:"why"`             // "" when all is well
-	Time            time.Time          `json:"time"`            // when the newest was written
-	Heard           time.Time          `json:"heard"`           // when it was read here
-	Sequence        int64              `json:"sequence"`        // from 0 with each start of the origin
-	Lost            int64              `json:"lost"`            // acknowledged to the origin, and never read here
-	Missing         int64              `json:"missing"`         // overtaken by later ones; lost unless they come within two minutes
-	LatencySeconds  *float64           `json:"latency_seconds"` // of the newest that was read as it came
-	IntervalSeconds float64            `json:"interval_seconds"`
-	Summary         *summaryReport     `json:"summary"` // what the origin said of itself with the newest
-}
-
-type summaryReport struct {
-	Version      string       `json:"version"`
-	State        mirror.State `json:"state"` // the worst of the origin's links
-	LagSeconds   *float64     `json:"lag_seconds"`
-	LossDeadline *time.Time   `json:"loss_deadline"`
-	DiskFullAt   *time.Time   `json:"disk_full_at"`
-	Eligible     *bool        `json:"eligible"`
-	NotOK        int          `json:"not_ok"` // partitions that are neither copied nor caught up
-}
-
-// heartbeatClusterReport is how the writing or reading at one cluster goes.
-type heartbeatClusterReport struct {
-	Cluster string     `json:"cluster"`
-	Topic   string     `json:"topic"`
-	Side    string     `json:"side"`    // produce, read
-	Success *time.Time `json:"success"` // of the newest acknowledged write, or read
-	Current *bool      `json:"current"` // of read: all that there was has been read lately
-	Ignored *int64     `json:"ignored"` // of read: records that are no heartbeat, or of an origin too many
-	Problem string     `json:"problem"`
-}
-
-func newHeartbeatReports(s *lag.Snapshot) []heartbeatReport {
-	reports := []heartbeatReport{}
+func newHeartbeats(s *lag.Snapshot) []api.Heartbeat {
+	reports := []api.Heartbeat{}
 	for _, h := range s.Heartbeats {
-		r := heartbeatReport{Origin: h.Origin, State: h.State, Why: h.Why, Time: h.Time, Heard: h.Heard, Sequence: h.Sequence, Lost: h.Lost, Missing: h.Missing,
+		r := api.Heartbeat{Origin: h.Origin, State: string(h.State), Why: h.Why, Time: h.Time, Heard: h.Heard, Sequence: h.Sequence, Lost: h.Lost, Missing: h.Missing,
 			LatencySeconds: durationSeconds(h.Latency), IntervalSeconds: h.Interval.Seconds()}
 		if said := h.Summary; said != nil {
-			r.Summary = &summaryReport{Version: said.Version, State: said.State, LagSeconds: durationSeconds(said.Lag), LossDeadline: said.LossDeadline,
+			r.Summary = &api.HeartbeatSummary{Version: said.Version, State: string(said.State), LagSeconds: durationSeconds(said.Lag), LossDeadline: said.LossDeadline,
 				DiskFullAt: said.DiskFullAt, Eligible: said.Eligible, NotOK: said.NotOK}
 		}
 		reports = append(reports, r)
@@ -59,10 +23,10 @@ func newHeartbeatReports(s *lag.Snapshot) []heartbeatReport {
 	return reports
 }
 
-func newHeartbeatClusterReports(s *lag.Snapshot) []heartbeatClusterReport {
-	reports := []heartbeatClusterReport{}
+func newHeartbeatClusters(s *lag.Snapshot) []api.HeartbeatCluster {
+	reports := []api.HeartbeatCluster{}
 	for _, c := range s.HeartbeatClusters {
-		r := heartbeatClusterReport{Cluster: c.Cluster, Topic: c.Topic, Side: heartbeatSide(c), Success: c.Success, Problem: c.Problem}
+		r := api.HeartbeatCluster{Cluster: c.Cluster, Topic: c.Topic, Side: heartbeatSide(c), Success: c.Success, Problem: c.Problem}
 		if c.Reads {
 			r.Current, r.Ignored = &c.Current, &c.Ignored
 		}
@@ -73,9 +37,9 @@ func newHeartbeatClusterReports(s *lag.Snapshot) []heartbeatClusterReport {
 
 func heartbeatSide(c lag.HeartbeatCluster) string {
 	if c.Reads {
-		return "read"
+		return api.SideRead
 	}
-	return "produce"
+	return api.SideProduce
 }
 
 func durationSeconds(d *time.Duration) *float64 {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/lag"
 	"tributary/pkg/mirror"
 )
@@ -67,7 +68,7 @@ type linkRow struct {
 
 type topicRow struct {
 	Class, State, Link, Topic, Owner, Behind, LossIn, Lag, Why string
-	Choices                                                    []choice
+	Choices                                                    []api.Choice
 	Lost                                                       int64
 	Partitions                                                 int
 

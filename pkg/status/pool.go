@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tributary/pkg/api"
 	"tributary/pkg/journal"
 	"tributary/pkg/mirror"
 	"tributary/pkg/ownership/pool"
@@ -42,8 +43,8 @@ type pinRequest struct {
 
 // poolChange is the answer to a change that was made: the pool right after it.
 type poolChange struct {
-	Done string     `json:"done"` // in words
-	Pool poolReport `json:"pool"`
+	Done string   `json:"done"` // in words
+	Pool api.Pool `json:"pool"`
 }
 
 // drain begins or ends the handing over of everything.
@@ -127,7 +128,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, check func(*pool
 		return
 	}
 	after := p.View()
-	s.writeJSON(w, http.StatusOK, poolChange{Done: outcome.Text, Pool: newPoolReport(name, &after)})
+	s.writeJSON(w, http.StatusOK, poolChange{Done: outcome.Text, Pool: newPool(name, &after)})
 }
 
 // outcomes are the kinds of the event that ends what one of a kind began.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tributary/pkg/api"
 	"tributary/pkg/journal"
 )
 
@@ -41,24 +42,18 @@ type Reloaded struct {
 	Problem string    // why the newest reload changed nothing, "" when it went well
 }
 
-// configReport is what the status says of the configuration.
-type configReport struct {
-	Reloaded time.Time `json:"reloaded"` // when it was read that is in force
-	Problem  string    `json:"problem"`  // why the newest one is not, "" when it is
-}
-
 // reloadReport is the answer to a reload that went well.
 type reloadReport struct {
 	Changed []Changed `json:"changed"`
 }
 
-// newConfigReport is null for a process that cannot reload.
-func newConfigReport(r Reloader) *configReport {
+// newConfig is null for a process that cannot reload.
+func newConfig(r Reloader) *api.Config {
 	if r == nil {
 		return nil
 	}
 	now := r.Reloaded()
-	return &configReport{now.At.UTC(), now.Problem}
+	return &api.Config{Reloaded: now.At.UTC(), Problem: now.Problem}
 }
 
 // reload applies the configuration anew.

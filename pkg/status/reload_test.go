@@ -100,10 +100,10 @@ func TestReload(t *testing.T) {
 }
 
 func TestStatusTellsOfTheConfiguration(t *testing.T) {
-	if got := newConfigReport(nil); got != nil {
+	if got := newConfig(nil); got != nil {
 		t.Errorf("got %+v without a file, want null", got)
 	}
-	if got := newConfigReport(&settings{problem: "line 3"}); got.Problem != "line 3" || !got.Reloaded.Equal(time.Unix(1700000000, 0)) {
+	if got := newConfig(&settings{problem: "line 3"}); got.Problem != "line 3" || !got.Reloaded.Equal(time.Unix(1700000000, 0)) {
 		t.Errorf("got %+v", got)
 	}
 }
