@@ -23,6 +23,6 @@ USER 65532:65532
 EXPOSE 9464
 # SIGTERM drains: what is on its way is finished and positions are saved. Give it longer than Docker's ten seconds.
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=12s --start-period=30s --retries=4 CMD ["mirror", "check", "daemon"]
+HEALTHCHECK --interval=15s --timeout=12s --start-period=30s --retries=4 CMD ["mirror", "check", "daemon", "--anonymous"]
 ENTRYPOINT ["mirror"]
 CMD ["run"]

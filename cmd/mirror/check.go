@@ -18,6 +18,8 @@ const (
 	checkTimeout = 10 * time.Second
 	// checkPoll is how often a check asks again while the outcome may still change by itself.
 	checkPoll = 500 * time.Millisecond
+	// checkDaemon is the check of the process itself.
+	checkDaemon = "daemon"
 )
 
 // probe is one check of the command: what it is called, what it is about, and how it judges.
@@ -36,6 +38,7 @@ type checkOptions struct {
 	config         string
 	named          bool // the configuration was, on the command line
 	stateDir       string
+	anonymous      bool // it is not the watcher sensu
 	format         output
 }
 
@@ -87,8 +90,8 @@ above -c (default %v).`, check.DefaultHeartbeatWarn, check.DefaultHeartbeatCriti
 			"  mirror check heartbeat\n  mirror check heartbeat --expect 500", func(cmd *cobra.Command, o *checkOptions) {
 				cmd.Flags().IntVar(&o.judged.Expect, "expect", 0, "CRITICAL when fewer `origins` were ever heard of")
 			}, plain(check.Heartbeats)},
-		{"daemon", "Whether the mirror itself works", fmt.Sprintf(`Judge the process: that it is ready, a member of its pools, and looks at its links, the last time at most -w (default %v) and
--c (default %v) ago.`, check.DefaultDaemonWarn, check.DefaultDaemonCritical), "  mirror check daemon", nil, check.Daemon},
+		{checkDaemon, "Whether the mirror itself works", fmt.Sprintf(`Judge the process: that it is ready, a member of its pools, and looks at its links, the last time at most -w (default %v) and
+-c (default %v) ago. One that takes the connection and does not answer within --timeout hangs, which is CRITICAL.`, check.DefaultDaemonWarn, check.DefaultDaemonCritical), "  mirror check daemon\n  mirror check daemon --anonymous # as a container's health check", nil, check.Daemon},
 		{"watchers", "Whether those who watch the mirror do", `Judge whether Prometheus, Sensu, the load balancer and the dead-man's service were heard of within the time that watchers of the
 configuration gives them. A threshold here holds for all of them instead.`, "  mirror check watchers", nil, plain(check.Watchers)},
 	}
@@ -103,6 +106,7 @@ func newProbe(path *string, p probe) *cobra.Command {
 	cmd.Flags().DurationVar(&o.timeout, "timeout", checkTimeout, "for how long to ask until the outcome is UNKNOWN")
 	cmd.Flags().StringVar(&o.address, "address", "", "`host:port` of the mirror to ask (default: the socket in its state directory)")
 	addStateDir(cmd, &o.stateDir)
+	cmd.Flags().BoolVar(&o.anonymous, "anonymous", false, "leave no stamp of the watcher sensu: for health checks of containers and looks by hand")
 	if p.flags != nil {
 		p.flags(cmd, &o)
 	}
@@ -156,8 +160,7 @@ func (o *checkOptions) run(ctx context.Context, p probe) (result check.Result) {
 		case err == nil:
 			result = latest
 		case !asked || ctx.Err() == nil: // what the end of the time itself causes says less than what was found before
-			result = check.NewResult(p.name, check.Unknown, err.Error())
-			result.Passing = true
+			result = unanswered(p.name, err)
 		}
 		if result.Severity == check.OK || !result.Passing {
 			return result
@@ -170,16 +173,34 @@ func (o *checkOptions) run(ctx context.Context, p probe) (result check.Result) {
 	}
 }
 
-// once asks and judges. A report that is too old says nothing of the present.
+// once asks and judges. A report that is too old says nothing of the present; of the process itself it says that it hangs.
 func (o *checkOptions) once(ctx context.Context, a *asker, p probe) (check.Result, error) {
-	report, ready, now, err := a.ask(ctx, p.name == "daemon")
+	daemon := p.name == checkDaemon
+	if daemon {
+		if hung, err := a.hung(ctx); err != nil || hung != "" {
+			return check.NewResult(p.name, check.Critical, hung), err
+		}
+	}
+	report, ready, now, err := a.ask(ctx, daemon)
 	if err != nil {
 		return check.Result{}, err
 	}
-	if stale, is := check.Stale(report, p.name, now); is && p.name != "daemon" {
+	if stale, is := check.Stale(report, p.name, now); is && !daemon {
 		return stale, nil
 	}
 	return p.judge(report, ready, now, o.judged), nil
+}
+
+// unanswered is the result of a check that could not be told anything, as things stand. That the mirror hangs is no answer to
+// any but the check of the process itself.
+func unanswered(name string, err error) check.Result {
+	severity := check.Unknown
+	if name == checkDaemon && errors.Is(err, errHangs) {
+		severity = check.Critical
+	}
+	result := check.NewResult(name, severity, err.Error())
+	result.Passing = true
+	return result
 }
 
 // printResult prints a result and returns the error that carries its exit code, if it is not 0.

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +19,9 @@ import (
 
 // watcherHeader tells the mirror who watches it. It believes that of those who may change things alone, at its socket.
 const watcherHeader = "Mirror-Watcher"
+
+// errHangs says that a mirror took a connection, and did not answer before the time was over.
+var errHangs = errors.New("the mirror did not answer in time: it hangs; see its log, and: mirror debug bundle")
 
 // asker asks a mirror for what checks and views need.
 type asker struct {
@@ -33,15 +39,23 @@ func newAsker(o *checkOptions) (*asker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &asker{base: "http://mirror", watcher: "sensu", client: c.client, explain: c.explain}, nil
+		return &asker{base: "http://mirror", watcher: o.watcher(), client: c.client, explain: c.explain}, nil
 	}
 	address, err := statusAddress(statusOptions{address: o.address, config: o.config, named: o.named})
 	if err != nil {
 		return nil, err
 	}
 	a := askAt(address)
-	a.watcher = "sensu"
+	a.watcher = o.watcher()
 	return a, nil
+}
+
+// watcher is who asks.
+func (o *checkOptions) watcher() string {
+	if o.anonymous {
+		return ""
+	}
+	return "sensu"
 }
 
 // askAt asks at host:port.
@@ -87,8 +101,19 @@ func (a *asker) ask(ctx context.Context, readiness bool) (*api.Status, check.Rea
 	return &report, ready, now, nil
 }
 
+// hung says why the process does not work any more by its own word, "" while it does. A mirror that starts does.
+func (a *asker) hung(ctx context.Context) (string, error) {
+	code, body, err := a.get(ctx, "/livez")
+	if err != nil || code == http.StatusOK {
+		return "", err
+	}
+	return strings.TrimSpace(string(body)), nil
+}
+
 func (a *asker) get(ctx context.Context, path string) (code int, body []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	request, err := http.NewRequestWithContext(traced, http.MethodGet, a.base+path, nil)
 	if err != nil {
 		return 0, nil, fmt.Errorf("ask the mirror: %w", err)
 	}
@@ -96,14 +121,20 @@ func (a *asker) get(ctx context.Context, path string) (code int, body []byte, er
 		request.Header.Set(watcherHeader, a.watcher)
 	}
 	response, err := a.client.Do(request)
-	if err != nil && ctx.Err() != nil {
-		return 0, nil, errors.New("the mirror did not answer in time: it hangs, or starts; see its log")
-	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && connected.Load():
+		return 0, nil, errHangs
+	case err != nil && ctx.Err() != nil:
+		return 0, nil, fmt.Errorf("nobody took the connection in time: %w", a.explain(err))
+	case err != nil:
 		return 0, nil, a.explain(err)
 	}
 	defer response.Body.Close()
-	if body, err = io.ReadAll(io.LimitReader(response.Body, maxStatusBytes)); err != nil {
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxStatusBytes))
+	if err != nil && ctx.Err() != nil {
+		return 0, nil, errHangs
+	}
+	if err != nil {
 		return 0, nil, fmt.Errorf("read the mirror's answer: %w", err)
 	}
 	return response.StatusCode, body, nil

@@ -17,6 +17,9 @@ import (
 // answering is a mirror with one topic that is so far behind.
 func answering(behind time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/livez" {
+			return
+		}
 		if r.URL.Path != "/api/v1/status" {
 			http.Error(w, "[-] pool of link up: not joined\nnot ready", http.StatusServiceUnavailable)
 			return
@@ -35,6 +38,7 @@ func TestCheckExitCodes(t *testing.T) {
 	}))
 	silent := serveSocket(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	strange := serveSocket(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }))
+	unsound := write(t, "state_dir: [\n"+strings.Repeat("}", 1000)+"\n")
 	for _, test := range []struct {
 		name string
 		args []string
@@ -53,8 +57,12 @@ func TestCheckExitCodes(t *testing.T) {
 		{"no mirror at an address", []string{"lag", "--address", "127.0.0.1:1", "--timeout", "1s"}, 3, "no mirror answers at 127.0.0.1:1"},
 		{"hangs", []string{"lag", "--state-dir", refuses, "--timeout", "1s"}, 3, "MIRROR UNKNOWN - the last look at the links is 45s old"},
 		{"does not answer", []string{"lag", "--state-dir", silent, "--timeout", "1s"}, 3, "MIRROR UNKNOWN - the mirror did not answer in time"},
+		{"hangs, and says so", []string{"daemon", "--state-dir", refuses}, 2, "MIRROR CRITICAL - "},
+		{"hangs, and says nothing", []string{"daemon", "--state-dir", silent, "--timeout", "1s"}, 2, "MIRROR CRITICAL - the mirror did not answer in time: it hangs"},
+		{"no process", []string{"daemon", "--state-dir", filepath.Join(well, "none"), "--timeout", "1s"}, 3, "no mirror runs there; start it"},
 		{"answers something else", []string{"lag", "--state-dir", strange, "--timeout", "1s"}, 3, "is that a mirror of this version?"},
 		{"no configuration", []string{"lag", "--config", "/none.yaml"}, 3, "name it with --state-dir"},
+		{"a configuration that cannot be read", []string{"lag", "--config", unsound}, 3, "MIRROR UNKNOWN - find the mirror, which may well run: its configuration does not tell its state directory; name it with --state-dir, such as --state-dir "},
 		{"unknown flag", []string{"lag", "--bananas"}, 3, "MIRROR UNKNOWN - unknown flag: --bananas"},
 		{"a file for a threshold", []string{"lag", "-c", "mirror.yaml"}, 3, `invalid argument "mirror.yaml" for "-c, --critical" flag`},
 		{"negative threshold", []string{"lag", "-w", "-1m"}, 3, "cannot be negative"},
@@ -94,12 +102,28 @@ func TestCheckInJSON(t *testing.T) {
 
 func TestCheckTellsTheMirrorWhoWatches(t *testing.T) {
 	var watcher atomic.Value
-	mirror(t, "check", "lag", "--state-dir", serveSocket(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	dir := serveSocket(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watcher.Store(r.Header.Get("Mirror-Watcher"))
 		answering(0)(w, r)
-	})))
-	if got := watcher.Load(); got != "sensu" {
-		t.Errorf("got %v, want sensu", got)
+	}))
+	for _, test := range []struct {
+		args []string
+		want string
+	}{{[]string{"lag"}, "sensu"}, {[]string{"lag", "--anonymous"}, ""}, {[]string{"daemon", "--anonymous", "--timeout", "1s"}, ""}} {
+		mirror(t, append([]string{"check", test.args[0], "--state-dir", dir}, test.args[1:]...)...)
+		if got := watcher.Load(); got != test.want {
+			t.Errorf("%v: got %v, want %q", test.args, got, test.want)
+		}
+	}
+}
+
+// TestStatusOfAMirrorThatHangs has status --exit-code say what the check of the process says.
+func TestStatusOfAMirrorThatHangs(t *testing.T) {
+	address := serveStatus(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the last look at the links is 45s old: this process hangs", http.StatusServiceUnavailable)
+	})
+	if got := mirror(t, "status", "--exit-code", "--address", address); got.code != 2 {
+		t.Errorf("exit %d, want 2: %s%s", got.code, got.out, got.stderr)
 	}
 }
 

@@ -37,7 +37,7 @@ func newControl(stateDir, path string, named bool) (*control, error) {
 		stateDir, err = config.DefaultStateDir()
 	}
 	if err != nil {
-		return nil, &exitError{exitConfig, fmt.Errorf("find the mirror's state directory: %w; or name it with --state-dir", err)}
+		return nil, &exitError{exitConfig, fmt.Errorf("find the mirror, which may well run: its configuration does not tell its state directory; name it with --state-dir%s: %w", usualStateDir(), err)}
 	}
 	socket := app.Socket(stateDir)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -45,6 +45,15 @@ func newControl(stateDir, path string, named bool) (*control, error) {
 		return dialer.DialContext(ctx, "unix", socket)
 	}
 	return &control{stateDir: stateDir, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+}
+
+// usualStateDir is an example of what to name: this host's default, if it has one.
+func usualStateDir() string {
+	usual, err := config.DefaultStateDir()
+	if err != nil {
+		return ""
+	}
+	return ", such as --state-dir " + usual
 }
 
 // get asks for a path and reads the answer into value.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -9,19 +10,24 @@ import (
 
 // judged shows the status once and ends with the exit code of the worst of what lag, headroom and daemon of check find.
 func judged(ctx context.Context, o statusOptions, show func() error) error {
-	if err := show(); err != nil {
-		if coded, ok := errors.AsType[*exitError](err); ok {
-			return coded
-		}
-		return &exitError{int(check.Unknown), err}
-	}
 	address, err := statusAddress(o)
 	if err != nil {
 		return err
 	}
+	shown := show()
+	if coded, ok := errors.AsType[*exitError](shown); ok {
+		return coded
+	}
 	bounded, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	report, ready, now, err := askAt(address).ask(bounded, true)
+	asker := askAt(address)
+	if hung, err := asker.hung(bounded); hung != "" || errors.Is(err, errHangs) {
+		return &exitError{int(check.Critical), cmp.Or(shown, err, errors.New(hung))}
+	}
+	if shown != nil {
+		return &exitError{int(check.Unknown), shown}
+	}
+	report, ready, now, err := asker.ask(bounded, true)
 	if err != nil {
 		return &exitError{int(check.Unknown), err}
 	}
