@@ -26,6 +26,7 @@ type pauseAnswer struct {
 	Link        string     `json:"link"`
 	Topic       string     `json:"topic,omitempty"`
 	PausedUntil *time.Time `json:"paused_until"`
+	Warning     string     `json:"warning,omitempty"`
 }
 
 func newPause(path *string) *cobra.Command {
@@ -105,7 +106,11 @@ func printPause(out io.Writer, done pauseAnswer, format output) error {
 		_, err := fmt.Fprintf(out, "%s: goes on\n", clean(name))
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s: paused until %s; end it before with: mirror resume %s\n", clean(name), done.PausedUntil.Local().Format("2006-01-02 15:04:05 MST"), resumeArgs(done))
+	text := fmt.Sprintf("%s: paused until %s; end it before with: mirror resume %s\n", clean(name), done.PausedUntil.Local().Format("2006-01-02 15:04:05 MST"), resumeArgs(done))
+	if done.Warning != "" {
+		text += "WARNING  " + clean(done.Warning) + "\n"
+	}
+	_, err := io.WriteString(out, text)
 	return err
 }
 

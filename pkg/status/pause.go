@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"tributary/pkg/journal"
@@ -35,6 +36,7 @@ type pauseReport struct {
 	Link        string     `json:"link"`
 	Topic       string     `json:"topic,omitempty"`
 	PausedUntil *time.Time `json:"paused_until"` // null: it is not paused any more
+	Warning     string     `json:"warning,omitempty"`
 }
 
 // pause keeps a link or a topic from being read for a time.
@@ -83,7 +85,7 @@ func (p pauseRequest) duration() (time.Duration, error) {
 // changePause does what was asked for between its events.
 func (s *Server) changePause(w http.ResponseWriter, r *http.Request, asked journal.Event, until *time.Time, do func(link string) error) {
 	name := r.PathValue("link")
-	if code, err := s.checkPause(name, asked.Topic); err != nil {
+	if code, err := s.checkPause(name, asked); err != nil {
 		s.writeError(w, code, err)
 		return
 	}
@@ -100,24 +102,57 @@ func (s *Server) changePause(w http.ResponseWriter, r *http.Request, asked journ
 		s.writeError(w, code, err)
 		return
 	}
-	s.writeJSON(w, http.StatusOK, pauseReport{Link: name, Topic: asked.Topic, PausedUntil: until})
+	report := pauseReport{Link: name, Topic: asked.Topic, PausedUntil: until}
+	if until != nil {
+		report.Warning = unguarded(s.snapshots(), name, asked.Topic)
+	}
+	s.writeJSON(w, http.StatusOK, report)
 }
 
-// checkPause says why a link or a topic cannot be paused here.
-func (s *Server) checkPause(name, topic string) (int, error) {
+// unguarded says of which topics it is not known how long they may wait, so that only its time ends their pause; "" of none. Such a
+// pause is not refused: who asked for it named its end, and may know what the mirror must not ask.
+func unguarded(snapshot *lag.Snapshot, name, topic string) string {
+	var topics []string
+	if snapshot != nil {
+		for _, l := range snapshot.Links {
+			for i := range l.Topics {
+				if t := &l.Topics[i]; l.Name == name && (topic == "" || t.Topic == topic) && !foreseen(l, t) {
+					topics = append(topics, t.Topic)
+				}
+			}
+		}
+	}
+	if len(topics) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it is not known how long %d topics may wait, such as %s: nothing but its time ends this pause before they lose records", len(topics), topics[0])
+}
+
+// foreseen says whether it is known until when all of a topic is kept that is not mirrored. Of disks many sources do not tell.
+func foreseen(l lag.Link, t *lag.Topic) bool {
+	told := func(cause lag.Cause) bool { return !slices.Contains(t.Unknown, cause) }
+	return (t.LossDeadline != nil || l.Probe.Source.Success != nil) && told(lag.CauseRetentionTime) && told(lag.CauseRetentionBytes) && told(lag.CauseTargetRetention)
+}
+
+// checkPause says why a link or a topic cannot be paused here, or its pause not be ended. One that began before the link was
+// shared, or its topic excluded, stays until it ends, and so can be ended.
+func (s *Server) checkPause(name string, asked journal.Event) (int, error) {
 	if _, ok := s.cfg.Links[name]; !ok {
 		return http.StatusNotFound, s.noLink(name)
-	}
-	if _, shared := s.cfg.Pools[name]; shared {
-		return http.StatusConflict, fmt.Errorf("link %q is shared by a pool: a pause here would only make another member take over; to stop a topic everywhere, exclude it in the configuration of every member, then: mirror reload; to have the others mirror all: mirror drain %s", name, name)
 	}
 	if s.cfg.Pauser == nil {
 		return http.StatusNotFound, errors.New("this process cannot pause links")
 	}
-	if topic == "" || hasTopic(s.snapshots(), name, topic) {
+	if asked.Kind == journal.KindResumeRequested {
 		return 0, nil
 	}
-	return http.StatusNotFound, fmt.Errorf("link %q mirrors no topic %q; see: mirror topics %s", name, topic, name)
+	if _, shared := s.cfg.Pools[name]; shared {
+		return http.StatusConflict, fmt.Errorf("link %q is shared by a pool: a pause here would only make another member take over; to stop a topic everywhere, exclude it in the configuration of every member, then: mirror reload; to have the others mirror all: mirror drain %s", name, name)
+	}
+	if asked.Topic == "" || hasTopic(s.snapshots(), name, asked.Topic) {
+		return 0, nil
+	}
+	return http.StatusNotFound, fmt.Errorf("link %q mirrors no topic %q; see: mirror topics %s", name, asked.Topic, name)
 }
 
 func hasTopic(snapshot *lag.Snapshot, link, topic string) bool {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tributary/pkg/lag"
 	"tributary/pkg/ownership/pool"
 	"tributary/pkg/pause"
 )
@@ -129,6 +130,8 @@ func TestPause(t *testing.T) {
 		{"resume with a time", "up/resume", `{"topic":"","seconds":1}`, nil, 400, "of a pause", "", false},
 		{"no link", "down/pause", `{"topic":"","seconds":60}`, nil, 404, "there is no link", "", false},
 		{"no topic", "up/pause", `{"topic":"nope","seconds":60}`, nil, 404, "mirror topics up", "", false},
+		{"resume in a pool", "shared/resume", `{"topic":""}`, nil, 200, `{"link":"shared","paused_until":null}`, "resume shared/", true},
+		{"resume what is excluded by now", "up/resume", `{"topic":"gone"}`, nil, 200, `{"link":"up","topic":"gone","paused_until":null}`, "resume up/gone", true},
 		{"a pool", "shared/pause", `{"topic":"","seconds":60}`, nil, 409, "mirror drain shared", "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,5 +147,28 @@ func TestPause(t *testing.T) {
 				t.Errorf("noted %q, want any: %v", noted, test.noted)
 			}
 		})
+	}
+}
+
+// TestPauseSaysWhatOnlyItsTimeEnds has pauses that the mirror could not end before records are lost.
+func TestPauseSaysWhatOnlyItsTimeEnds(t *testing.T) {
+	for _, test := range []struct {
+		name, topic string
+		change      func(l *lag.Link)
+		want        string // topic that is named, "" none
+	}{
+		{"all is known", "", func(*lag.Link) {}, ""},
+		{"disks are not told of", "", func(l *lag.Link) { l.Topics[0].Unknown = []lag.Cause{lag.CauseDiskFull} }, ""},
+		{"a retention is not known", "", func(l *lag.Link) { l.Topics[0].Unknown = []lag.Cause{lag.CauseRetentionBytes} }, "clicks"},
+		{"of another topic", "dark", func(l *lag.Link) { l.Topics[0].Unknown = []lag.Cause{lag.CauseRetentionBytes} }, ""},
+		{"nothing was told yet", "", func(l *lag.Link) { l.Probe = lag.Probe{} }, "dark"},
+	} {
+		s := full()
+		s.Links[0].Topics[0].Unknown = nil
+		test.change(&s.Links[0])
+		got := unguarded(s, "up", test.topic)
+		if (got != "") != (test.want != "") || !strings.Contains(got, "1 topics may wait, such as "+test.want) && got != "" {
+			t.Errorf("%s: got %q, want one of %q", test.name, got, test.want)
+		}
 	}
 }
