@@ -24,7 +24,7 @@ const module = "tributary"
 func arrows() map[string][]string {
 	return map[string][]string{
 		"cmd/mirror": {"pkg/api", "pkg/app", "pkg/check", "pkg/config", "pkg/doctor"},
-		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/deadman", "pkg/eligible", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
+		"pkg/app": {"pkg/batch", "pkg/catalog", "pkg/config", "pkg/consume", "pkg/cores", "pkg/deadman", "pkg/eligible", "pkg/heartbeat", "pkg/kafka", "pkg/journal", "pkg/lag", "pkg/mirror",
 			"pkg/ownership", "pkg/ownership/coord", "pkg/ownership/peer", "pkg/ownership/pool", "pkg/ownership/zookeeper",
 			"pkg/park", "pkg/pause", "pkg/probe", "pkg/produce", "pkg/status", "pkg/systemd", "pkg/verify"},
 		"pkg/app/sim":                   {"pkg/catalog", "pkg/consume", "pkg/kafka", "pkg/lag", "pkg/mirror", "pkg/ownership", "pkg/produce"}, // tests only
@@ -32,6 +32,7 @@ func arrows() map[string][]string {
 		"pkg/check":                     {"pkg/api"},
 		"pkg/config":                    {},
 		"pkg/doctor":                    {"pkg/api", "pkg/check"},
+		"pkg/cores":                     {},
 		"pkg/durable":                   {},
 		"pkg/pause":                     {"pkg/durable"},
 		"pkg/ownership":                 {"pkg/durable", "pkg/mirror", "pkg/mirror/protocol"},

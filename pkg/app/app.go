@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rcrowley/go-metrics"
@@ -21,6 +22,7 @@ import (
 	"tributary/pkg/catalog"
 	"tributary/pkg/config"
 	"tributary/pkg/consume"
+	"tributary/pkg/cores"
 	"tributary/pkg/deadman"
 	"tributary/pkg/eligible"
 	"tributary/pkg/heartbeat"
@@ -82,8 +84,13 @@ func run(ctx context.Context, cfg *config.Config, version string, connect connec
 	}
 	log = p.log
 	limitMemory(int64(cfg.Memory))
+	adapting, stop := context.WithCancel(context.WithoutCancel(ctx)) // it drains on as many threads as that takes
+	var adapted sync.WaitGroup
+	adapted.Go(func() { cores.Run(adapting, log) })
 	log.Info("mirror started", "instance", cfg.Instance, "version", version, "listen", p.server.Addr(), "state_dir", filepath.Clean(cfg.StateDir))
 	err = p.journaled(ctx, version)
+	stop()
+	adapted.Wait()
 	log.Info("mirror stopped", "err", err)
 	return errors.Join(err, state.Close())
 }
