@@ -95,8 +95,10 @@ type Partition struct {
 	LossDeadline    *time.Time `json:"loss_deadline"`     // the earliest of its causes
 	Lost            *Lost      `json:"lost"`
 	Surplus         *Range     `json:"surplus,omitempty"`
-	Error           string     `json:"error"`     // what is retried, or why it is halted
-	NextStep        string     `json:"next_step"` // of a halted partition: the usual one of Choices
+	Error           string     `json:"error"`       // what is retried, or why it is halted
+	ErrorSide       string     `json:"error_side"`  // where it was met: source, target; "" not known
+	ErrorClass      string     `json:"error_class"` // of mirror_errors_total; "" not known
+	NextStep        string     `json:"next_step"`   // of a halted partition: the usual one of Choices
 	Choices         []Choice   `json:"choices,omitempty"`
 }
 

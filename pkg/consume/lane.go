@@ -265,11 +265,12 @@ func (l *lane) followStrays() {
 // tell shows an error of the whole lane at each of its partitions, and counts it once for each link.
 func (l *lane) tell(err error) {
 	var counted []*mirror.Link
+	class := catalog.Classify(err)
 	for _, e := range l.all() {
-		e.p.SourceTrouble(err.Error())
+		e.p.SourceTrouble(class, err.Error())
 		if link := e.p.Link(); !slices.Contains(counted, link) {
 			counted = append(counted, link)
-			link.CountError(mirror.SideSource, catalog.Classify(err))
+			link.CountError(mirror.SideSource, class)
 		}
 	}
 }

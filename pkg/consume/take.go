@@ -117,7 +117,8 @@ func (f *fetcher) find(h *partitionHead, from int) int {
 func (l *lane) refused(a *asked, now time.Time) {
 	l.failed(a.e, now)
 	err := kafka.ErrorCode(a.failed)
-	a.e.p.Link().CountError(mirror.SideSource, catalog.Classify(err))
+	class := catalog.Classify(err)
+	a.e.p.Link().CountError(mirror.SideSource, class)
 	switch a.failed {
 	case codeOffsetOutOfRange:
 		a.e.p.OutOfRange(a.generation)
@@ -129,7 +130,7 @@ func (l *lane) refused(a *asked, now time.Time) {
 	default:
 		err = fmt.Errorf("fetch %s/%d from broker %d of %s: %w", a.e.tp.Topic, a.e.tp.Partition, l.broker, l.source.cluster.Name(), err)
 	}
-	a.e.p.SourceTrouble(err.Error())
+	a.e.p.SourceTrouble(class, err.Error())
 	l.source.Refresh()
 	l.source.router.Follow(a.e)
 }

@@ -34,6 +34,11 @@ func waiting(text string) string {
 	return topic("waiting", fmt.Sprintf(`,"partitions":[{"partition":0,"state":"waiting","error":%q}]`, text))
 }
 
+// blamed is a topic with a partition that waits for an error of a side and a class.
+func blamed(side, class, text string) string {
+	return topic("waiting", fmt.Sprintf(`,"partitions":[{"partition":0,"state":"waiting","error":%q,"error_side":%q,"error_class":%q}]`, text, side, class))
+}
+
 func at(d time.Duration) string { return now.Add(d).Format(time.RFC3339) }
 
 // TestStandstills has a case for every way in which a mirror stops, and for those that only look like one.
@@ -149,6 +154,21 @@ func TestStandstills(t *testing.T) {
 			r.Config = &api.Config{Problem: "listen needs a restart"}
 			return Facts{Report: r}
 		}, "config_refused", "needs a restart"},
+		{"a class outweighs words", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("target", "replicas", "unexpected EOF"))}
+		}, "destination_not_enough_replicas", "region"},
+		{"a class needs no words", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("source", "timeout", "der Mond ist voll"))}
+		}, "source_silent", "edge"},
+		{"a side outweighs words", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("source", "authorization", "produce to broker 1 of region"))}
+		}, "source_acl", "edge"},
+		{"a connection to a name that is not known", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("target", "connection", "dial tcp: lookup r: no such host"))}
+		}, "destination_name_unknown", "DNS"},
+		{"a class without a rule", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("target", "sequence", "it timed out"))}
+		}, "waiting", "it waits for something at region"},
 		{"something new", func(t *testing.T) Facts { return Facts{Report: report(t, "", waiting("the moon is full"))} }, "waiting", "the moon is full"},
 		{"another link", func(t *testing.T) Facts {
 			return Facts{Link: "down", Report: report(t, "", waiting("produce to broker 1 of region: connection refused"))}

@@ -131,7 +131,7 @@ func (e *examination) probes() {
 		switch {
 		case side.Success == nil || e.Now.Sub(*side.Success) < probeOld:
 		case side.Problem != "":
-			e.trouble(side.name, "", side.Problem)
+			e.trouble(trouble{text: side.Problem, side: side.name})
 		default:
 			e.add(Diagnosis{Cause: "prober_frozen", Text: "the prober of " + side.cluster + " does nothing: retention and disks are as of then",
 				Evidence: []string{"it succeeded last at " + side.Success.UTC().Format(time.RFC3339) + ", and tells of no problem"}, Next: "mirror debug bundle, then: systemctl restart mirror", rank: rankProber})

@@ -8,50 +8,60 @@ import (
 	"tributary/pkg/api"
 )
 
-// class is a kind of error, found in its text: the words are Kafka's and the system's, which do not change.
+// class is a kind of trouble: of errors of one class where the mirror knows that, else of texts with one of the words, which are
+// Kafka's and the system's and do not change.
 type class struct {
 	name  string
+	of    string // class of errors, "" none: the words alone tell
 	words []string
 	rank  rank
 	text  func(cluster string) string
 	next  func(cluster, link string) string
 }
 
+// Classes of errors that a kind of trouble is told apart in further.
+const (
+	classConnection = "connection"
+	classTimeout    = "timeout"
+
+	nameUnknown = "name_unknown"
+)
+
 // classes are in the order to try them in: what is more exact first.
 func classes() []class {
 	return []class{
-		{"topic_gone", []string{"topic is gone", "UNKNOWN_TOPIC", "does not exist at"}, rankOperator,
+		{"topic_gone", "topic", []string{"topic is gone", "UNKNOWN_TOPIC", "does not exist at"}, rankOperator,
 			func(c string) string { return "a topic is not there at " + c },
 			func(c, _ string) string {
 				return "make the topic at " + c + ", or give back the right to DESCRIBE it, or exclude it and: mirror reload"
 			}},
-		{"acl", []string{"AUTHORIZATION_FAILED"}, rankRights,
+		{"acl", "authorization", []string{"AUTHORIZATION_FAILED"}, rankRights,
 			func(c string) string { return "a right is missing at " + c },
 			func(c, link string) string {
 				return fmt.Sprintf("kafka-acls.sh --list at %s: the mirror's user needs DESCRIBE and READ at the source, DESCRIBE, WRITE, READ and where it creates topics CREATE at the destination, and its group mirror.%s at the source", c, link)
 			}},
-		{"login", []string{"SASL", "SCRAM", "log in as", "certificate", "tls:", "x509"}, rankRights,
+		{"login", "authentication", []string{"SASL", "SCRAM", "log in as", "certificate", "tls:", "x509"}, rankRights,
 			func(c string) string { return c + " does not accept the mirror, or the other way round" },
 			func(c, _ string) string { return "correct sasl or tls of clusters." + c + ", then restart the mirror" }},
-		{"not_enough_replicas", []string{"NOT_ENOUGH_REPLICAS"}, rankReplicas,
+		{"not_enough_replicas", "replicas", []string{"NOT_ENOUGH_REPLICAS"}, rankReplicas,
 			func(c string) string {
 				return c + " has fewer replicas in sync than min.insync.replicas, and takes nothing"
 			},
 			func(c, _ string) string {
 				return "kafka-topics.sh --describe --under-min-isr-partitions at " + c + "; start the brokers that are missing"
 			}},
-		{"no_leader", []string{"LEADER_NOT_AVAILABLE", "NOT_LEADER", "no leader is known", "has no leader"}, rankReplicas,
+		{"no_leader", "leadership", []string{"LEADER_NOT_AVAILABLE", "NOT_LEADER", "no leader is known", "has no leader"}, rankReplicas,
 			func(c string) string { return "partitions at " + c + " have no leader" },
 			func(c, _ string) string { return "kafka-topics.sh --describe --unavailable-partitions at " + c }},
-		{"name_unknown", []string{"no such host", "server misbehaving"}, rankReach,
+		{nameUnknown, "", []string{"no such host", "server misbehaving"}, rankReach,
 			func(c string) string { return "a name of " + c + " is not known" },
 			func(c, _ string) string { return "see to DNS, or to brokers of clusters." + c }},
-		{"unreachable", []string{"connection refused", "no route to host", "network is unreachable", "connection reset", "broken pipe", "EOF", "no live broker"}, rankReach,
+		{"unreachable", classConnection, []string{"connection refused", "no route to host", "network is unreachable", "connection reset", "broken pipe", "EOF", "no live broker"}, rankReach,
 			func(c string) string { return c + " cannot be reached: nobody listens there, or the way is cut" },
 			func(c, _ string) string {
 				return "see whether the brokers of " + c + " run, and the network to them; it goes on by itself"
 			}},
-		{"silent", []string{"i/o timeout", "deadline exceeded", "did not answer", "no answer", "timed out", "REQUEST_TIMED_OUT", "nothing was acknowledged"}, rankReach,
+		{"silent", classTimeout, []string{"i/o timeout", "deadline exceeded", "did not answer", "no answer", "timed out", "REQUEST_TIMED_OUT", "nothing was acknowledged"}, rankReach,
 			func(c string) string {
 				return c + " does not answer: packets are dropped on the way, or its brokers hang"
 			},
@@ -64,31 +74,38 @@ func classes() []class {
 // troubles finds what is retried: of partitions, of topics, and of the link.
 func (e *examination) troubles() {
 	for problem := range strings.SplitSeq(e.link.Problem, "\n") { // of both clusters, and of topics
-		e.trouble("", "", problem)
+		e.trouble(trouble{text: problem})
 	}
 	for _, t := range e.topics() {
 		if t.State == api.StateWaiting || t.State == api.StateStarting {
-			e.trouble("", t.Topic, t.Problem)
+			e.trouble(trouble{topic: t.Topic, text: t.Problem})
 		}
 		for _, p := range t.Partitions {
 			if p.State == api.StateWaiting || p.State == api.StateStarting {
-				e.trouble("", t.Topic, p.Error)
+				e.trouble(trouble{topic: t.Topic, text: p.Error, side: p.ErrorSide, class: p.ErrorClass})
 			}
 		}
 	}
 }
 
-// trouble takes in one text, of a side if that is known. Of the same kind there is one diagnosis.
-func (e *examination) trouble(side, topic, text string) {
-	if text == "" {
+// trouble is something that is retried.
+type trouble struct {
+	topic       string // "" of more than one
+	text        string
+	side, class string // as the mirror has them, "" unknown
+}
+
+// trouble takes in one trouble. Of the same kind there is one diagnosis.
+func (e *examination) trouble(t trouble) {
+	if t.text == "" {
 		return
 	}
-	side = or(side, e.sideOf(text))
-	cluster := map[string]string{"source": e.link.From, "target": e.link.To}[side]
-	c, known := classOf(text)
+	topic, text, side := t.topic, t.text, or(t.side, e.sideOf(t.text))
+	cluster := or(map[string]string{"source": e.link.From, "target": e.link.To}[side], e.link.From+" or "+e.link.To)
+	c, known := classOf(t)
 	cause := sideWord(side) + "_" + c.name
 	if !known || side == "" {
-		cause, cluster = "waiting", e.link.From+" or "+e.link.To
+		cause = "waiting"
 	}
 	for i := range e.found {
 		if e.found[i].Cause == cause {
@@ -117,9 +134,14 @@ func (e *examination) counted(side, text string) []string {
 	return list
 }
 
-func classOf(text string) (class, bool) {
+// classOf finds the kind of a trouble: by the class of the error, and by words where nobody knows that. A name that is not known is
+// a connection that was not made, or not in time, and a text that says so.
+func classOf(t trouble) (class, bool) {
+	reach := t.class == classConnection || t.class == classTimeout
 	for _, c := range classes() {
-		if slices.ContainsFunc(c.words, func(word string) bool { return strings.Contains(text, word) }) {
+		said := slices.ContainsFunc(c.words, func(word string) bool { return strings.Contains(t.text, word) })
+		switch {
+		case t.class == "" && said, t.class != "" && c.of == t.class, reach && c.name == nameUnknown && said:
 			return c, true
 		}
 	}

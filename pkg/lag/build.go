@@ -7,7 +7,7 @@ import (
 )
 
 func newPartition(s mirror.PartitionStatus, through *time.Time) Partition {
-	p := Partition{Partition: s.Source.Partition, State: s.State, Cause: s.Cause, Why: s.Why, Loss: s.Loss, Fresh: s.Fresh,
+	p := Partition{Partition: s.Source.Partition, State: s.State, Cause: s.Cause, Why: s.Why, Blame: s.Blame, Loss: s.Loss, Fresh: s.Fresh,
 		Committed: known(s.Committed), SourceEnd: known(s.SourceEnd), HeldBack: known(s.HeldBack), Lag: known(s.Lag()), ReplicatedThrough: through,
 		InFlight: s.InFlight, QueuedBytes: s.QueuedBytes}
 	if s.Started {

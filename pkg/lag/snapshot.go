@@ -85,8 +85,9 @@ type Partition struct {
 	State     mirror.State
 	Cause     mirror.Cause // why it is halted, else ""
 	Why       string
-	Loss      *mirror.Loss // what it cannot deliver, nil unless it is halted with a loss
-	Fresh     bool         // the regime: fresh, else careful
+	Blame     *mirror.Blame // side and kind of the error that Why tells of; nil where nobody knows, or it tells of none
+	Loss      *mirror.Loss  // what it cannot deliver, nil unless it is halted with a loss
+	Fresh     bool          // the regime: fresh, else careful
 
 	Next              *int64 // end of the acknowledged prefix
 	Committed         *int64 // as saved in the group

@@ -102,7 +102,7 @@ func (l *Link) examine(ctx context.Context, p *Pipeline) {
 			return
 		}
 		if ctx.Err() == nil {
-			p.SourceTrouble(err.Error())
+			p.SourceTrouble(ErrorOther, err.Error())
 			l.log.Warn("partition not looked into", "topic", p.source.Topic, "partition", p.source.Partition, "err", err)
 		}
 		select {

@@ -55,6 +55,37 @@ func (c ErrorClass) String() string {
 	return [errorClasses]string{"connection", "timeout", "authentication", "authorization", "leadership", "replicas", "topic", "offset", "refused", "sequence", "other"}[c]
 }
 
+// ClassOf returns the class of an error code of Kafka's protocol.
+func ClassOf(code int16) ErrorClass {
+	switch code {
+	case 7: // REQUEST_TIMED_OUT
+		return ErrorTimeout
+	case 33, 34, 58: // UNSUPPORTED_SASL_MECHANISM, ILLEGAL_SASL_STATE, SASL_AUTHENTICATION_FAILED
+		return ErrorAuthentication
+	case 29, 30, 31, 53: // TOPIC_, GROUP_, CLUSTER_, TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+		return ErrorAuthorization
+	case 5, 6, 8, 9, 56, 74, 75: // LEADER_NOT_AVAILABLE, NOT_LEADER, BROKER_ and REPLICA_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, leader epochs
+		return ErrorLeadership
+	case 19, 20: // NOT_ENOUGH_REPLICAS, the same after append
+		return ErrorReplicas
+	case 3, 17, 100, 103: // UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID
+		return ErrorTopic
+	case 1, 78: // OFFSET_OUT_OF_RANGE, OFFSET_NOT_AVAILABLE
+		return ErrorOffset
+	case 2, 10, 18, 32, 43, 44, 87: // CORRUPT_MESSAGE, too large, INVALID_TIMESTAMP, format, POLICY_VIOLATION, INVALID_RECORD
+		return ErrorRefused
+	case 45, 46, 47, 59, 90: // OUT_OF_ORDER, DUPLICATE_SEQUENCE, INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID, PRODUCER_FENCED
+		return ErrorSequence
+	}
+	return ErrorOther
+}
+
+// Blame is at which side an error was met, and of what kind it is.
+type Blame struct {
+	Side  Side
+	Class ErrorClass
+}
+
 // Flow is what went wrong and what held back on the way through a link, since it was made.
 type Flow struct {
 	Errors [sides][errorClasses]int64

@@ -80,7 +80,7 @@ func (l *Link) foretellAll(ctx context.Context, topic string, list []*Pipeline) 
 		}
 		l.log.Warn("source leader epochs not stored", "topic", topic, "err", err)
 		for _, p := range list {
-			p.SourceTrouble(fmt.Sprintf("a new leader epoch of the source is not stored: %v", err))
+			p.SourceTrouble(ErrorOther, fmt.Sprintf("a new leader epoch of the source is not stored: %v", err))
 		}
 		select {
 		case <-ctx.Done():

@@ -130,7 +130,7 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 	p.shortSeen = now
 	text := fmt.Sprintf("the destination holds %d records from source offset %d on, the source ends at %d", p.skip, p.next, stable)
 	if now.Sub(p.shortSince) < shortSourceGrace {
-		p.sourceTrouble = text
+		p.sourceTrouble, p.sourceClass = text, ErrorOther
 		return
 	}
 	p.end(ending{cause: CauseTruncated, why: text, from: notKnown, to: notKnown, cut: stable, resume: stable})

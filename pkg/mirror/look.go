@@ -44,7 +44,7 @@ func (l *Link) look(ctx context.Context, t *topic) {
 	ends, err := l.source.Offsets(bounded, t.name, unseen, true)
 	for i, p := range list {
 		if err != nil {
-			p.SourceTrouble(err.Error())
+			p.SourceTrouble(ErrorOther, err.Error())
 			continue
 		}
 		p.seen(ends[i], asked)

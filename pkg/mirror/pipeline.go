@@ -112,7 +112,8 @@ type Pipeline struct {
 
 	// Trouble that is being retried, "" when there is none.
 	sourceTrouble, destTrouble string
-	blockedSince               time.Time // since when destTrouble stands or no lane has it
+	sourceClass, destClass     ErrorClass // of what kind it is, ErrorOther where that is not known
+	blockedSince               time.Time  // since when destTrouble stands or no lane has it
 }
 
 // Counters count what a pipeline did since it was made.
@@ -231,25 +232,39 @@ func (p *Pipeline) stopped() bool {
 
 func (p *Pipeline) active() bool { return p.started && p.cause == "" }
 
-// SourceTrouble records an error of the source that is being retried; a good answer of the source clears it.
-func (p *Pipeline) SourceTrouble(text string) {
+// SourceTrouble records an error of the source that is being retried; a good answer of the source clears it. Its class is
+// ErrorOther where nobody knows.
+func (p *Pipeline) SourceTrouble(class ErrorClass, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sourceTrouble = text
+	p.sourceTrouble, p.sourceClass = text, class
 }
 
-// DestTrouble records an error of the destination that is being retried; an acknowledgement clears it.
-func (p *Pipeline) DestTrouble(text string) {
+// DestTrouble records an error of the destination that is being retried; an acknowledgement clears it. Its class is as for
+// SourceTrouble.
+func (p *Pipeline) DestTrouble(class ErrorClass, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trouble(text)
+	p.trouble(class, text)
 }
 
-func (p *Pipeline) trouble(text string) {
+func (p *Pipeline) trouble(class ErrorClass, text string) {
 	if p.destTrouble == "" && p.joined {
 		p.blockedSince = time.Now()
 	}
-	p.destTrouble = text
+	p.destTrouble, p.destClass = text, class
+}
+
+// blame says whose trouble a text tells of, and what kind it is; nil where that is not known.
+func (p *Pipeline) blame(text string) *Blame {
+	switch {
+	case text == "":
+	case text == p.destTrouble && p.destClass != ErrorOther:
+		return &Blame{SideTarget, p.destClass}
+	case text == p.sourceTrouble && p.sourceClass != ErrorOther:
+		return &Blame{SideSource, p.sourceClass}
+	}
+	return nil
 }
 
 func (p *Pipeline) old(timestamp int64, now time.Time) bool {

@@ -98,7 +98,7 @@ func (l *Link) checkGone(from *Catalog) {
 	for _, t := range l.all() {
 		if _, ok := from.Topics[t.name]; !ok {
 			for _, p := range t.pipelines() {
-				p.SourceTrouble("topic is gone at " + l.cfg.From + ", or the right to DESCRIBE it")
+				p.SourceTrouble(ErrorTopic, "topic is gone at "+l.cfg.From+", or the right to DESCRIBE it")
 			}
 		}
 	}

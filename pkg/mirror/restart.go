@@ -31,7 +31,7 @@ func (l *Link) restarter(ctx context.Context) {
 func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
 	t, err := l.topic(p.source.Topic)
 	if err != nil {
-		p.DestTrouble(err.Error()) // cannot be: the topic is running
+		p.DestTrouble(ErrorOther, err.Error()) // cannot be: the topic is running
 		return
 	}
 	ctx, cancel := during(ctx, p.tenant.life)
@@ -46,7 +46,7 @@ func (l *Link) startAgain(ctx context.Context, p *Pipeline) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		p.DestTrouble(err.Error())
+		p.DestTrouble(ErrorOther, err.Error())
 		l.log.Warn("partition not started again", "topic", p.source.Topic, "partition", p.source.Partition, "err", err)
 		select {
 		case <-ctx.Done():

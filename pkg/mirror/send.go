@@ -46,7 +46,7 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 	}
 	idle := now.Sub(p.lastAck) > p.idleClose()/2
 	if protocol.NeedsLease(p.run, ages, p.opening, idle) && !p.tenant.valid() {
-		p.trouble("ownership cannot be proven at the moment")
+		p.trouble(ErrorOther, "ownership cannot be proven at the moment")
 		p.unproved = true
 		return Taken{}, protocol.Wait
 	}
@@ -132,7 +132,7 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 		p.acknowledge(base, now)
 		return GoOn
 	case protocol.Refused:
-		p.trouble("destination refuses for now: " + p.link.codeName(code))
+		p.trouble(ClassOf(code), "destination refuses for now: "+p.link.codeName(code))
 		p.refused, p.answering = true, p.window.sent-1
 		return p.tryAgain()
 	case protocol.Denied:
@@ -147,7 +147,7 @@ func (p *Pipeline) answer(flight uint64, code int16, base int64, now time.Time) 
 		p.detach(protocol.Restart)
 		return Hangup
 	}
-	p.trouble("destination answered " + p.link.codeName(code))
+	p.trouble(ClassOf(code), "destination answered "+p.link.codeName(code))
 	return Hangup // Broken decides
 }
 
@@ -172,7 +172,7 @@ func (p *Pipeline) acknowledge(base int64, now time.Time) {
 // of order because of it; anything else means that the log and we disagree.
 func (p *Pipeline) answerBehindRefusal(a protocol.Answer, code int16) Verdict {
 	if a != protocol.Refused && a != protocol.Disorder && a != protocol.Rejected {
-		p.trouble("destination answered " + p.link.codeName(code) + " behind a refused batch")
+		p.trouble(ClassOf(code), "destination answered "+p.link.codeName(code)+" behind a refused batch")
 		return Hangup
 	}
 	p.answering--
@@ -206,7 +206,7 @@ func (p *Pipeline) RetryIn(now time.Time) time.Duration {
 func (p *Pipeline) deny(code int16, now time.Time) {
 	p.giveUp()
 	p.retryAt = now.Add(max(deniedPause, p.patience()))
-	p.trouble(fmt.Sprintf("%s: WRITE on topic %s at %s", p.link.codeName(code), p.dest.Topic, p.link.cfg.To))
+	p.trouble(ClassOf(code), fmt.Sprintf("%s: WRITE on topic %s at %s", p.link.codeName(code), p.dest.Topic, p.link.cfg.To))
 }
 
 // disorder answers OUT_OF_ORDER: the log is right about what comes next, unless it says so for ever.

@@ -357,9 +357,37 @@ func TestStatus(t *testing.T) {
 	if s := b.p.Status(now.Add(2 * sourceFresh)); s.Lag() != -1 {
 		t.Errorf("source not heard of: got lag %d, want unknown", s.Lag())
 	}
-	b.p.SourceTrouble("no answer")
+	b.p.SourceTrouble(ErrorTimeout, "no answer")
 	if s := b.p.Status(now); s.State != StateWaiting || s.Why != "no answer" {
 		t.Errorf("got %s, %q", s.State, s.Why)
+	}
+}
+
+// TestStatusSaysWhoseTroubleItIs has troubles of both sides, of kinds that are known and not.
+func TestStatusSaysWhoseTroubleItIs(t *testing.T) {
+	now := time.Now()
+	source, target := &Blame{SideSource, ErrorTimeout}, &Blame{SideTarget, ErrorReplicas}
+	for _, test := range []struct {
+		name string
+		do   func(b *bench)
+		want *Blame
+	}{
+		{"none", func(*bench) {}, nil},
+		{"of the source", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer") }, source},
+		{"of the destination", func(b *bench) { b.p.DestTrouble(ErrorReplicas, "too few") }, target},
+		{"of both", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer"); b.p.DestTrouble(ErrorReplicas, "too few") }, target},
+		{"of no known kind", func(b *bench) { b.p.SourceTrouble(ErrorOther, "no disk") }, nil},
+		{"both, and the one that is told is of no known kind", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer"); b.p.DestTrouble(ErrorOther, "why") }, nil},
+		{"over", func(b *bench) { b.p.DestTrouble(ErrorReplicas, "too few"); b.ackAll(0) }, nil},
+	} {
+		b := newBench(t, nil)
+		b.join()
+		b.feed(dense(3, 2, gzipCodec, now.UnixMilli()))
+		test.do(b)
+		s := b.p.Status(now)
+		if (s.Blame == nil) != (test.want == nil) || s.Blame != nil && *s.Blame != *test.want {
+			t.Errorf("%s: got %+v for %q, want %+v", test.name, s.Blame, s.Why, test.want)
+		}
 	}
 }
 

@@ -33,8 +33,9 @@ type PartitionStatus struct {
 	State        State
 	Cause        Cause
 	Why          string
-	Loss         *Loss // what it cannot deliver; nil unless it is halted with one
-	Fresh        bool  // the regime: the broker guards the sequence
+	Blame        *Blame // side and kind of the error that Why tells of; nil where nobody knows, or it tells of none
+	Loss         *Loss  // what it cannot deliver; nil unless it is halted with one
+	Fresh        bool   // the regime: the broker guards the sequence
 	Started      bool
 	Next         int64  // end of the acknowledged prefix
 	Resume       *int64 // of a halted one whose source log is another one now: where AfterLoss goes on in it; nil else
@@ -90,6 +91,9 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	}
 	if s.State == StateCaughtUp && p.hold.lasts(now) {
 		s.State, s.Why = StateWaiting, p.hold.text()
+	}
+	if s.State == StateWaiting {
+		s.Blame = p.blame(s.Why)
 	}
 	return s
 }

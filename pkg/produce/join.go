@@ -120,7 +120,7 @@ func (l *lane) finish(ctx context.Context, list []*joiner, err error) {
 		if j.e == nil {
 			continue // settled
 		}
-		j.e.p.DestTrouble(fmt.Sprintf("join %s/%d at %s: %v", j.e.dest.Topic, j.e.dest.Partition, l.sink.cluster.Name(), err))
+		j.e.p.DestTrouble(catalog.Classify(err), fmt.Sprintf("join %s/%d at %s: %v", j.e.dest.Topic, j.e.dest.Partition, l.sink.cluster.Name(), err))
 		all.add(j.e.p.Link(), err)
 		if !l.sink.router.Follow(j.e) {
 			l.lookLater(j.e, later, true)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
 )
@@ -185,7 +186,7 @@ func (l *lane) broken() {
 func (l *lane) tell(err error) {
 	var all errorCount
 	for _, e := range l.all() {
-		e.p.DestTrouble(err.Error())
+		e.p.DestTrouble(catalog.Classify(err), err.Error())
 		all.add(e.p.Link(), err)
 	}
 }

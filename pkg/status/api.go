@@ -10,6 +10,7 @@ import (
 	"tributary/pkg/api"
 	"tributary/pkg/journal"
 	"tributary/pkg/lag"
+	"tributary/pkg/mirror"
 )
 
 // statusPath is where the whole status is.
@@ -69,12 +70,21 @@ func newTopic(link lag.Link, topic lag.Topic) api.Topic {
 	}
 	for _, p := range topic.Partitions {
 		lost, surplus := journal.NewLost(p.Loss)
+		side, class := blamed(p.Blame)
 		t.Partitions = append(t.Partitions, api.Partition{Partition: p.Partition, State: string(p.State), Reason: string(p.Cause), Regime: regime(p.Fresh),
 			NextOffset: p.Next, CommittedOffset: p.Committed, SourceEndOffset: p.SourceEnd, HeldBack: p.HeldBack, LossDeadline: p.LossDeadline,
-			Lost: (*api.Lost)(lost), Surplus: (*api.Range)(surplus), Error: p.Why,
+			Lost: (*api.Lost)(lost), Surplus: (*api.Range)(surplus), Error: p.Why, ErrorSide: side, ErrorClass: class,
 			NextStep: nextStep(link, topic, p), Choices: choices(link, topic, p)})
 	}
 	return t
+}
+
+// blamed are the words for where an error was met, and of what kind it is; "" where nobody knows.
+func blamed(b *mirror.Blame) (side, class string) {
+	if b == nil {
+		return "", ""
+	}
+	return b.Side.String(), b.Class.String()
 }
 
 func guarantee(link lag.Link) string {

@@ -66,7 +66,7 @@ func full() *lag.Snapshot {
 	clicks.Outlook = outlook()
 	clicks.Partitions[1].LossDeadline = moment(82800)
 	dark := lag.Topic{Topic: "dark", Dest: "dark", Owner: "ad-17", State: mirror.StateWaiting, Lost: map[mirror.Cause]int64{},
-		Partitions: []lag.Partition{{State: mirror.StateWaiting, Why: "dial <region-1:9093>: refused"}}}
+		Partitions: []lag.Partition{{State: mirror.StateWaiting, Why: "dial <region-1:9093>: refused", Blame: &mirror.Blame{Side: mirror.SideTarget, Class: mirror.ErrorConnection}}}}
 	return &lag.Snapshot{Time: *moment(0), Instance: "ad-17", Zone: "us-east-1a", Version: "v1", BudgetTotal: 64 << 20, BudgetUsed: number64(1 << 20),
 		Links: []lag.Link{
 			{Name: "up", From: "edge", To: "region", State: mirror.StateHalted, Running: true, LastSave: moment(-1), Topics: []lag.Topic{clicks, dark},
