@@ -18,9 +18,12 @@ import (
 	"tributary/pkg/config"
 )
 
-// control asks the running mirror over the socket in its state directory, where things may also be changed.
+// control asks the running mirror where things may also be changed: over the socket in its state directory, or with its token at an
+// address.
 type control struct {
-	stateDir string
+	stateDir string // "" at an address
+	base     string // URL
+	token    string // "" at the socket
 	client   *http.Client
 }
 
@@ -44,7 +47,7 @@ func newControl(stateDir, path string, named bool) (*control, error) {
 		var dialer net.Dialer
 		return dialer.DialContext(ctx, "unix", socket)
 	}
-	return &control{stateDir: stateDir, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
+	return &control{stateDir: stateDir, base: "http://mirror", client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}, nil
 }
 
 // usualStateDir is an example of what to name: this host's default, if it has one.
@@ -63,6 +66,9 @@ func (c *control) get(ctx context.Context, path string, value any) error {
 
 // ask sends a request, with a body if there is one, and reads the answer into value.
 func (c *control) ask(ctx context.Context, method, path string, body, value any, timeout time.Duration) error {
+	if body != nil && c.stateDir == "" && c.token == "" {
+		return &exitError{exitUsage, errors.New("to change something at an address takes the mirror's status_token: name a file that holds it with --token-file")}
+	}
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var sent bytes.Buffer
@@ -71,12 +77,15 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 			return fmt.Errorf("write the request: %w", err)
 		}
 	}
-	request, err := http.NewRequestWithContext(bounded, method, "http://mirror"+path, &sent)
+	request, err := http.NewRequestWithContext(bounded, method, c.base+path, &sent)
 	if err != nil {
 		return fmt.Errorf("ask the mirror: %w", err)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.client.Do(request)
 	if err != nil && ctx.Err() != nil && body != nil {
@@ -91,7 +100,7 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 		return fmt.Errorf("read the mirror's answer: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return refusal(response, answer)
+		return c.refusal(response, answer)
 	}
 	if err := json.Unmarshal(answer, value); err != nil {
 		return fmt.Errorf("read the mirror's answer: %w; is that a mirror of this version?", err)
@@ -99,8 +108,11 @@ func (c *control) ask(ctx context.Context, method, path string, body, value any,
 	return nil
 }
 
-// explain says what to do when the socket cannot be reached.
+// explain says what to do when the mirror cannot be reached.
 func (c *control) explain(err error) error {
+	if c.stateDir == "" {
+		return c.explainAddress(err)
+	}
 	socket := app.Socket(c.stateDir)
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err // without the URL, whose host is made up
@@ -123,10 +135,13 @@ type refused struct {
 func (r *refused) Error() string { return r.text }
 
 // refusal is the error that an answer tells of.
-func refusal(response *http.Response, answer []byte) error {
+func (c *control) refusal(response *http.Response, answer []byte) error {
 	var told struct{ Error string }
 	if json.Unmarshal(answer, &told) == nil && told.Error != "" {
 		return &refused{response.StatusCode, cleanLines(told.Error)}
+	}
+	if c.stateDir == "" {
+		return c.refusedAt(response)
 	}
 	return fmt.Errorf("the mirror answered %s; see its log", response.Status)
 }

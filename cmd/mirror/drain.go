@@ -56,17 +56,17 @@ SIGTERM hands everything over too. Exit code 1: something was still here when th
 	}
 	format := addOutput(cmd)
 	var o drainOptions
-	var stateDir string
+	var at reach
 	cmd.Flags().DurationVar(&o.wait, "wait", drainWait, "how long to wait until nothing is left; 0 does not wait")
 	cmd.Flags().BoolVar(&o.undo, "undo", false, "take units again")
-	addStateDir(cmd, &stateDir)
-	cmd.ValidArgsFunction = completePools(path, &stateDir, false)
+	addReach(cmd, &at)
+	cmd.ValidArgsFunction = completePools(path, &at, false)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if o.wait < 0 {
 			return &exitError{exitUsage, fmt.Errorf("--wait is %v, and cannot be negative", o.wait)}
 		}
 		o.link, o.format = args[0], *format
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

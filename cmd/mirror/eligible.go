@@ -40,10 +40,10 @@ while. Nothing of this stops the mirroring, nor has it to do with pools of mirro
 	group(cmd)
 	unknown := cmd.RunE
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
+	var at reach
+	addReach(cmd, &at)
 	show := action(func(cmd *cobra.Command, _ []string) error {
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}
@@ -71,8 +71,8 @@ while. Nothing of this stops the mirroring, nor has it to do with pools of mirro
 func newEligibleMode(path *string, mode, short string, ends bool) *cobra.Command {
 	cmd := &cobra.Command{Use: mode, Short: short, Args: cobra.NoArgs, Example: "  mirror pool " + mode}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
+	var at reach
+	addReach(cmd, &at)
 	var long time.Duration
 	if ends {
 		cmd.Example += " --for 30m"
@@ -83,7 +83,7 @@ func newEligibleMode(path *string, mode, short string, ends bool) *cobra.Command
 		if ends && long <= 0 {
 			return &exitError{exitUsage, fmt.Errorf("--for is %v, and must be above 0", long)}
 		}
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

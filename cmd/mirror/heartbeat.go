@@ -67,10 +67,10 @@ running mirror is asked through the socket in its state directory; that it was d
 		Args:    cobra.ExactArgs(1),
 	}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
+	var at reach
+	addReach(cmd, &at)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

@@ -30,11 +30,11 @@ the socket in its state directory, and answers as it sees the pool.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
-	cmd.ValidArgsFunction = completePools(path, &stateDir, false)
+	var at reach
+	addReach(cmd, &at)
+	cmd.ValidArgsFunction = completePools(path, &at, false)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

@@ -42,15 +42,15 @@ when the time until loss is critical, where that is known. It outlives a restart
 	}
 	format := addOutput(cmd)
 	var d time.Duration
-	var stateDir string
+	var at reach
 	cmd.Flags().DurationVar(&d, "for", 0, "for how long, such as 90s, 15m or 2h; at most 168h")
-	addStateDir(cmd, &stateDir)
+	addReach(cmd, &at)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if d < time.Second {
 			return &exitError{exitUsage, fmt.Errorf("a pause always ends: name for how long with --for, such as --for 1h")}
 		}
 		seconds := d.Seconds()
-		return changePause(cmd, *path, stateDir, "pause", args, pauseRequest{Seconds: &seconds}, *format)
+		return changePause(cmd, *path, &at, "pause", args, pauseRequest{Seconds: &seconds}, *format)
 	})
 	return cmd
 }
@@ -65,17 +65,17 @@ func newResume(path *string) *cobra.Command {
 		Args: cobra.RangeArgs(1, 2),
 	}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
+	var at reach
+	addReach(cmd, &at)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		return changePause(cmd, *path, stateDir, "resume", args, pauseRequest{}, *format)
+		return changePause(cmd, *path, &at, "resume", args, pauseRequest{}, *format)
 	})
 	return cmd
 }
 
 // changePause asks for a pause or its end.
-func changePause(cmd *cobra.Command, path, stateDir, what string, args []string, request pauseRequest, format output) error {
-	c, err := newControl(stateDir, path, cmd.Flags().Changed("config"))
+func changePause(cmd *cobra.Command, path string, at *reach, what string, args []string, request pauseRequest, format output) error {
+	c, err := at.control(cmd, path)
 	if err != nil {
 		return err
 	}

@@ -44,21 +44,22 @@ away another one mirrors the topic, and gives it back. Pins are kept in ZooKeepe
 		Args: cobra.ExactArgs(2),
 	}
 	format := addOutput(cmd)
-	var to, stateDir string
+	var to string
+	var at reach
 	cmd.Flags().StringVar(&to, "to", "", "`instance` of the member")
-	addStateDir(cmd, &stateDir)
-	cmd.ValidArgsFunction = completePools(path, &stateDir, true)
+	addReach(cmd, &at)
+	cmd.ValidArgsFunction = completePools(path, &at, true)
 	complete := func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return ofLink(askPools(cmd, stateDir, *path), args[0], poolInstances), cobra.ShellCompDirectiveNoFileComp
+		return ofLink(askPools(cmd, &at, *path), args[0], poolInstances), cobra.ShellCompDirectiveNoFileComp
 	}
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		if to == "" {
 			return &exitError{exitUsage, fmt.Errorf("--to is missing: name the member that is to have %s; see: mirror owners %s", args[1], args[0])}
 		}
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}
@@ -78,11 +79,11 @@ func newUnpin(path *string) *cobra.Command {
 		Args:    cobra.ExactArgs(2),
 	}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
-	cmd.ValidArgsFunction = completePools(path, &stateDir, true)
+	var at reach
+	addReach(cmd, &at)
+	cmd.ValidArgsFunction = completePools(path, &at, true)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

@@ -122,9 +122,9 @@ func checkInstance(p *api.Pool, instance string) error {
 }
 
 // completePools completes the link of a command, and a topic behind it where the command takes one.
-func completePools(path, stateDir *string, topics bool) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func completePools(path *string, at *reach, topics bool) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		switch pools := askPools(cmd, *stateDir, *path); {
+		switch pools := askPools(cmd, at, *path); {
 		case len(args) == 0:
 			var names []string
 			for _, p := range pools {
@@ -139,8 +139,8 @@ func completePools(path, stateDir *string, topics bool) func(*cobra.Command, []s
 }
 
 // askPools asks for what a shell completes. It says nothing where no mirror answers: there is nothing to complete then.
-func askPools(cmd *cobra.Command, stateDir, path string) []api.Pool {
-	c, err := newControl(stateDir, path, cmd.Flags().Changed("config"))
+func askPools(cmd *cobra.Command, at *reach, path string) []api.Pool {
+	c, err := at.control(cmd, path)
 	if err != nil {
 		return nil
 	}

@@ -38,10 +38,10 @@ position saved; included again it goes on there. In a pool it stops when no memb
 		Args: cobra.NoArgs,
 	}
 	format := addOutput(cmd)
-	var stateDir string
-	addStateDir(cmd, &stateDir)
+	var at reach
+	addReach(cmd, &at)
 	cmd.RunE = action(func(cmd *cobra.Command, _ []string) error {
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

@@ -61,20 +61,21 @@ asked, is kept in its journal (mirror events).`,
 		Args: cobra.ExactArgs(2),
 	}
 	format := addOutput(cmd)
-	var from, stateDir string
+	var from string
+	var at reach
 	var to int64
 	var accepted bool
 	cmd.Flags().BoolVar(&accepted, "i-accept-loss", false, "do it: what is lost is lost")
 	cmd.Flags().StringVar(&from, "from", "", "`beginning`: copy all that the source still has, again where it was copied")
 	cmd.Flags().Int64Var(&to, "to", 0, "go on at this `offset` of the source")
-	addStateDir(cmd, &stateDir)
+	addReach(cmd, &at)
 	cmd.RunE = action(func(cmd *cobra.Command, args []string) error {
 		o := skipOptions{link: args[0], accepted: accepted, format: *format}
 		err := o.parse(args[1], from, to, cmd.Flags().Changed("to"))
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}
-		c, err := newControl(stateDir, *path, cmd.Flags().Changed("config"))
+		c, err := at.control(cmd, *path)
 		if err != nil {
 			return err
 		}

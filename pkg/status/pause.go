@@ -112,20 +112,29 @@ func (s *Server) changePause(w http.ResponseWriter, r *http.Request, asked journ
 // unguarded says of which topics it is not known how long they may wait, so that only its time ends their pause; "" of none. Such a
 // pause is not refused: who asked for it named its end, and may know what the mirror must not ask.
 func unguarded(snapshot *lag.Snapshot, name, topic string) string {
-	var topics []string
+	const only = ": nothing but its time ends this pause before they lose records"
+	known := 0
+	var unknown []string
 	if snapshot != nil {
 		for _, l := range snapshot.Links {
 			for i := range l.Topics {
-				if t := &l.Topics[i]; l.Name == name && (topic == "" || t.Topic == topic) && !foreseen(l, t) {
-					topics = append(topics, t.Topic)
+				t := &l.Topics[i]
+				if l.Name != name || topic != "" && t.Topic != topic {
+					continue
+				}
+				if known++; !foreseen(l, t) {
+					unknown = append(unknown, t.Topic)
 				}
 			}
 		}
 	}
-	if len(topics) == 0 {
+	switch {
+	case known == 0:
+		return "its topics are not known yet, nor how long they may wait" + only
+	case len(unknown) == 0:
 		return ""
 	}
-	return fmt.Sprintf("it is not known how long %d topics may wait, such as %s: nothing but its time ends this pause before they lose records", len(topics), topics[0])
+	return fmt.Sprintf("it is not known how long %d topics may wait, such as %s%s", len(unknown), unknown[0], only)
 }
 
 // foreseen says whether it is known until when all of a topic is kept that is not mirrored. Of disks many sources do not tell.
