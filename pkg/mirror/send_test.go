@@ -375,7 +375,10 @@ func TestStatusSaysWhoseTroubleItIs(t *testing.T) {
 		{"none", func(*bench) {}, nil},
 		{"of the source", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer") }, source},
 		{"of the destination", func(b *bench) { b.p.DestTrouble(ErrorReplicas, "too few") }, target},
-		{"of both", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer"); b.p.DestTrouble(ErrorReplicas, "too few") }, target},
+		{"of both", func(b *bench) {
+			b.p.SourceTrouble(ErrorTimeout, "no answer")
+			b.p.DestTrouble(ErrorReplicas, "too few")
+		}, target},
 		{"of no known kind", func(b *bench) { b.p.SourceTrouble(ErrorOther, "no disk") }, nil},
 		{"both, and the one that is told is of no known kind", func(b *bench) { b.p.SourceTrouble(ErrorTimeout, "no answer"); b.p.DestTrouble(ErrorOther, "why") }, nil},
 		{"over", func(b *bench) { b.p.DestTrouble(ErrorReplicas, "too few"); b.ackAll(0) }, nil},
