@@ -27,7 +27,7 @@ const (
 	StateUnowned   = "unowned"   // nobody mirrors it
 	StateWaiting   = "waiting"   // something is being retried
 	StateStarting  = "starting"  // where it stands is not known yet
-	StateThrottled = "throttled" // the destination holds it back
+	StateThrottled = "throttled" // it gets on as fast as the rate of the link allows
 	StatePaused    = "paused"    // an operator wanted it
 	StateCopying   = "copying"
 	StateCaughtUp  = "caught_up"
@@ -55,6 +55,7 @@ type Link struct {
 	Problem     string       `json:"problem"`        // why topics are not known or not all started, or positions not saved
 	Pool        *PoolSummary `json:"pool,omitempty"` // absent where this process has all topics
 	PausedUntil *time.Time   `json:"paused_until"`   // as a whole; null when it is not
+	Rate        *int64       `json:"rate"`           // bytes per second to the destination; null: no limit
 	Probe       Probe        `json:"probe"`
 	Disks       []Disk       `json:"disks"`     // of the source's brokers
 	Retention   Shares       `json:"retention"` // thresholds of the headroom, as shares of the retention

@@ -117,7 +117,6 @@ func Supported(cfg *config.Config) []config.Problem {
 			}
 		}
 		refuse(l.Partitions == config.PartitionsKey, "partitions", "use same or spread")
-		refuse(l.Rate > 0, "rate", "set a producer quota at "+l.To)
 		refuse(len(l.Topics.ConfigSync) > 0, "topics.config_sync", "set the topics' settings at "+l.To)
 	}
 	return found
@@ -212,7 +211,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own holding) (*mirr
 	}
 	c := mirror.LinkConfig{Name: l.Name, From: l.From, To: l.To, Match: filter.Match, Rename: filter.Rename,
 		Create: l.Topics.Create, Replicas: l.Topics.ReplicationFactor, Mapping: mirror.Mapping(l.Partitions),
-		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce, Answered: p.acks.Of(l.Name)}
+		Latest: l.Start == config.StartLatest, AtLeastOnce: l.Guarantee == config.AtLeastOnce, Rate: int64(l.Rate), Answered: p.acks.Of(l.Name)}
 	if c.Replicas == 0 {
 		c.Replicas = -1 // the destination's default
 	}

@@ -57,7 +57,7 @@ func TestSupportedRefusesWhatIsNotAvailable(t *testing.T) {
 		{"what is available", func(*config.Link) {}, ""},
 		{"spread", func(l *config.Link) { l.Partitions = config.PartitionsSpread }, ""},
 		{"key", func(l *config.Link) { l.Partitions = config.PartitionsKey }, "links[0].partitions"},
-		{"rate", func(l *config.Link) { l.Rate = 1 }, "links[0].rate"},
+		{"rate", func(l *config.Link) { l.Rate = config.MiB }, ""},
 		{"config_sync", func(l *config.Link) { l.Topics.ConfigSync = []string{"retention.ms"} }, "links[0].topics.config_sync"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

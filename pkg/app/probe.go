@@ -19,11 +19,11 @@ type aside struct {
 
 // probe makes a prober for every cluster of a link.
 func (p *process) probe(cfg *config.Config, observed *lag.Config) error {
-	matches, err := matchesOf(cfg)
+	live, err := linksOf(cfg)
 	if err != nil {
 		return err
 	}
-	observed.Wanted = func(link, topic string) bool { return matches[link](topic) }
+	observed.Wanted = func(link, topic string) bool { return live[link].match(topic) }
 	observed.Path = filepath.Join(cfg.StateDir, "outlook.json")
 	observed.Probes, observed.Retention = map[string]lag.Probes{}, thresholds(cfg)
 	for _, l := range cfg.Links {

@@ -93,38 +93,45 @@ func (r *reloader) apply() ([]status.Changed, error) {
 	if err := level.UnmarshalText([]byte(next.Log.Level)); err != nil {
 		return nil, fmt.Errorf("%w: log.level: %w", status.ErrUnsound, err)
 	}
-	matches, err := matchesOf(next)
+	links, err := linksOf(next)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", status.ErrUnsound, err)
 	}
-	r.put(next, level, matches)
+	r.put(next, level, links)
 	r.cfg = next
 	return changed, nil
 }
 
 // put applies what was found to be applicable. Nothing of it can fail.
-func (r *reloader) put(next *config.Config, level slog.Level, matches map[string]func(string) bool) {
+func (r *reloader) put(next *config.Config, level slog.Level, links map[string]liveLink) {
 	if r.given.Level != nil {
 		r.given.Level.Set(level)
 	}
 	r.process.heard.Expect(next.Watchers)
 	r.process.observer.SetRetention(thresholds(next))
 	for name, l := range r.process.byName {
-		l.SetMatch(matches[name])
+		l.SetMatch(links[name].match)
+		l.SetRate(links[name].rate)
 	}
 }
 
-// matchesOf compiles the links' patterns, by name of the link.
-func matchesOf(cfg *config.Config) (map[string]func(string) bool, error) {
-	matches := map[string]func(string) bool{}
+// liveLink is what a running link takes of a configuration.
+type liveLink struct {
+	match func(topic string) bool
+	rate  int64 // bytes per second, 0: no limit
+}
+
+// linksOf compiles what running links take, by name of the link.
+func linksOf(cfg *config.Config) (map[string]liveLink, error) {
+	links := map[string]liveLink{}
 	for _, l := range cfg.Links {
 		filter, err := l.Filter()
 		if err != nil {
 			return nil, fmt.Errorf("link %s: %w", l.Name, err)
 		}
-		matches[l.Name] = filter.Match
+		links[l.Name] = liveLink{filter.Match, int64(l.Rate)}
 	}
-	return matches, nil
+	return links, nil
 }
 
 // run reloads at every signal until ctx ends. It returns nil.

@@ -161,6 +161,14 @@ func TestReload(t *testing.T) {
 	if r.level.Level() != slog.LevelDebug {
 		t.Errorf("level is %v, want debug", r.level.Level())
 	}
+	f.edit(func(c *config.Config) { c.Links[0].Rate = 20 * config.MiB })
+	if code, got := r.ask("/api/v1/reload", "{}"); code != 200 || !strings.Contains(got, `{"key":"links.edge-region.rate","from":"0B","to":"20MiB"}`) {
+		t.Errorf("got %d %s", code, got)
+	}
+	eventually(t, "the rate is in force", func() bool {
+		_, body := r.ask("/api/v1/status", "")
+		return strings.Contains(body, `"rate":20971520`)
+	})
 	f.edit(func(c *config.Config) { c.Links[0].Topics.Exclude = []string{"a"} })
 	r.hangup <- syscall.SIGHUP
 	r.shows("b caught_up")

@@ -34,7 +34,7 @@ func (c Change) String() string {
 // liveKeys are the keys that a running process can change, in the notation of paths with * for a name. All others say what the
 // process is, whom it talks to or how its records are written.
 func liveKeys() []string {
-	return []string{"log.level", "links.*.topics.include", "links.*.topics.exclude", "links.*.retention.warn", "links.*.retention.critical", "watchers.*"}
+	return []string{"log.level", "links.*.topics.include", "links.*.topics.exclude", "links.*.rate", "links.*.retention.warn", "links.*.retention.critical", "watchers.*"}
 }
 
 // Diff returns what is different in next, by key. Both must be sound. The order of links does not count, nor does that of patterns.

@@ -13,6 +13,9 @@ import (
 // maxCapacity is the most that one member may weigh beside another.
 const maxCapacity = 1000
 
+// minRate is the least rate of a link, in bytes per second.
+const minRate = 1 * KiB
+
 // The session timeouts that make sense: below, a garbage collection ends a session; above, nobody takes over.
 const (
 	minSessionTimeout = time.Second
@@ -105,6 +108,8 @@ func (k *checker) behaviour(path string, link Link) {
 	k.oneOf(path+".on_bad_record", string(link.OnBadRecord), string(BadRecordHalts), string(BadRecordParks))
 	if link.Rate < 0 {
 		k.add(path+".rate", "%d is negative; 0 means no limit", int64(link.Rate))
+	} else if link.Rate > 0 && link.Rate < minRate {
+		k.add(path+".rate", "%v per second is below %v, at which one batch may take a quarter of an hour; write it like 20MB, or 0 for no limit", link.Rate, minRate)
 	}
 	for _, share := range []struct {
 		key   string

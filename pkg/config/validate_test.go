@@ -157,6 +157,7 @@ func TestValidateReports(t *testing.T) {
 		{"links[0].start: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Start = "now" }},
 		{"links[0].compression: \"ztsd\" is not known; did you mean zstd?", func(_ *Config, l *Link, _ *ZooKeeper) { l.Compression = "ztsd" }},
 		{"links[0].guarantee: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Guarantee = "best-effort" }},
+		{"links[0].rate: 20B per second is below 1KiB", func(_ *Config, l *Link, _ *ZooKeeper) { l.Rate = 20 }},
 		{"links[0].rate: -1 is negative", func(_ *Config, l *Link, _ *ZooKeeper) { l.Rate = -1 }},
 		{"links[0].retention.warn: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Retention.Warn = Percent(math.NaN()) }},
 		{"links[0].retention.critical: 60% is above warn (50%)", func(_ *Config, l *Link, _ *ZooKeeper) { l.Retention.Critical = 60 }},

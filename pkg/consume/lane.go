@@ -131,7 +131,16 @@ type asked struct {
 	next       int64
 	epoch      int32
 	generation uint64
+	portion    int   // bytes that it may take of the response at most; 0: as many as others
 	failed     int16 // the broker's error code for it
+}
+
+// portion is what a fetch may bring of e where its link has a rate; 0: as much as of others. A batch must fit in.
+func (e *entry) portion() int {
+	if most := e.p.Link().Portion(); most > 0 {
+		return max(most, 2*int(e.largest.Load()))
+	}
+	return 0
 }
 
 // collect lists what the next fetch asks for. wait is how long the fetch may wait for records: a partition that is left
@@ -181,7 +190,7 @@ func (l *lane) collect(list []asked, cold bool, now time.Time) (_ []asked, wait 
 			continue
 		}
 		e.cold = cold
-		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation})
+		list = append(list, asked{e: e, leader: leader, topicID: id, next: next, epoch: epoch, generation: generation, portion: e.portion()})
 	}
 	if len(l.readers) < len(l.members) {
 		return l.oneEachLocked(list, wait)

@@ -56,6 +56,9 @@ func (c *fetchEncoder) request(asked []asked, newest int16) []byte {
 		p := kmsg.NewFetchRequestTopicPartition()
 		p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.LastFetchedEpoch = a.e.tp.Partition, a.leader.Epoch, a.next, a.epoch
 		p.LogStartOffset, p.PartitionMaxBytes = -1, int32(c.partitionBytes)
+		if a.portion > 0 {
+			p.PartitionMaxBytes = int32(min(c.partitionBytes, a.portion))
+		}
 		t.Partitions = append(t.Partitions, p)
 	}
 	r.Topics = topics

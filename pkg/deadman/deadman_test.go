@@ -134,7 +134,7 @@ func TestHealthy(t *testing.T) {
 		{"copying", with(mirror.StateCopying, nil), ""},
 		{"caught up", with(mirror.StateCaughtUp, nil), ""},
 		{"with others", with(lag.StateElsewhere, func(l *lag.Link) { l.Topics[0].Away, l.Topics[0].ReplicatedThrough = true, nil }), ""},
-		{"throttled", with(lag.StateThrottled, nil), ""},
+		{"throttled", with(mirror.StateThrottled, nil), ""},
 		{"one of two paused", func() *lag.Snapshot {
 			s := with(mirror.StatePaused, nil)
 			s.Links = append(s.Links, with(mirror.StateCopying, nil).Links...)

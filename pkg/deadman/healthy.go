@@ -48,7 +48,7 @@ func healthyLink(l lag.Link) error {
 	if l.Problem != "" || l.SaveProblem != "" {
 		return errors.New("has a problem")
 	}
-	fine := []mirror.State{mirror.StateCopying, mirror.StateCaughtUp, lag.StateThrottled, mirror.StatePaused, lag.StateElsewhere}
+	fine := []mirror.State{mirror.StateCopying, mirror.StateCaughtUp, mirror.StateThrottled, mirror.StatePaused, lag.StateElsewhere}
 	if !slices.Contains(fine, l.State) {
 		return fmt.Errorf("is %s", l.State)
 	}

@@ -119,6 +119,12 @@ func TestStandstills(t *testing.T) {
 		{"too little memory", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", topic("copying", `,"speed":0.4`)), Pressure: map[Way]float64{{"up", "target"}: 0.1, {"up", "source"}: 0.8}}
 		}, "memory_short", "raise memory"},
+		{"rate", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", topic("throttled", `,"speed":0.4`))}
+		}, "rate_limited", "mirror reload"},
+		{"rate, and catching up", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", topic("throttled", `,"speed":4`))}
+		}, "", ""},
 		{"slow", func(t *testing.T) Facts { return Facts{Report: report(t, "", topic("copying", `,"speed":0`))} }, "slow", "not known"},
 		{"frozen prober", func(t *testing.T) Facts {
 			r := report(t, "", fine)

@@ -141,12 +141,20 @@ func (e *examination) probes() {
 
 // slow finds what gets on, but not as fast as records come.
 func (e *examination) slow() {
-	var slow []string
+	var slow, limited []string
 	for _, t := range e.topics() {
 		behind := t.ReplicatedThrough != nil && e.Now.Sub(*t.ReplicatedThrough) >= slowBehind
-		if behind && t.State == api.StateCopying && (t.Speed == nil || *t.Speed < slowSpeed) {
+		switch {
+		case !behind || t.Speed != nil && *t.Speed >= slowSpeed:
+		case t.State == api.StateCopying:
 			slow = append(slow, t.Topic)
+		case t.State == api.StateThrottled:
+			limited = append(limited, t.Topic)
 		}
+	}
+	if len(limited) > 0 {
+		e.add(Diagnosis{Cause: "rate_limited", Text: named(limited) + " is copied more slowly than records come: the link's rate holds it back", Evidence: []string{"the state is throttled"},
+			Next: "raise rate of link " + e.link.Name + " in the configuration, then: mirror reload", rank: rankSlow})
 	}
 	if len(slow) == 0 {
 		return

@@ -76,7 +76,7 @@ func (e *episode) note(now time.Time, s mirror.State, c change) []change {
 		e.warned = true
 		c.event = waited
 		return []change{c}
-	case mirror.StateCopying, mirror.StateCaughtUp:
+	case mirror.StateCopying, mirror.StateCaughtUp, mirror.StateThrottled:
 	default:
 		return nil
 	}

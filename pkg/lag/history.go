@@ -53,6 +53,9 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 		link.PausedUntil = new(s.PausedUntil.UTC())
 	}
 	h.outside.answers.of(&link)
+	if s.Rate > 0 {
+		link.Rate = &s.Rate
+	}
 	if !s.LastSave.IsZero() {
 		link.LastSave = &s.LastSave
 	}

@@ -32,6 +32,7 @@ type Link struct {
 	Running        bool         // its loops were seen at work; says nothing about reaching a cluster
 	Problem        string       // why topics are not known or not all started, "" when all is well
 	SaveProblem    string       // why positions are not saved, "" when they are
+	Rate           *int64       // bytes per second to the destination; nil: no limit
 	Flow           mirror.Flow  // errors and waits on its way, since the process started
 	LastSave       *time.Time   // when positions were saved, or found to need no saving, last
 	PausedUntil    *time.Time   // nil when it is not paused as a whole

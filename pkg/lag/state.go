@@ -6,18 +6,15 @@ import (
 	"tributary/pkg/mirror"
 )
 
-// States that no pipeline reports by itself: they are about who may copy, and how fast.
-const (
-	StateThrottled mirror.State = "throttled"
-	StateUnowned   mirror.State = "unowned"
-)
+// StateUnowned is of a topic that nobody mirrors. No pipeline reports it by itself.
+const StateUnowned mirror.State = "unowned"
 
 // StateElsewhere is of a topic that another member of the pool mirrors: how it fares, that member knows. No partition has it.
 const StateElsewhere mirror.State = "elsewhere"
 
 // States returns every state of a partition in the order of urgency, the worst first.
 func States() []mirror.State {
-	return []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting, StateThrottled,
+	return []mirror.State{mirror.StateHalted, StateUnowned, mirror.StateWaiting, mirror.StateStarting, mirror.StateThrottled,
 		mirror.StatePaused, mirror.StateCopying, mirror.StateCaughtUp}
 }
 

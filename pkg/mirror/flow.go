@@ -92,12 +92,15 @@ type Flow struct {
 	// Backpressure is for how long something had to wait: of the source, fetches for memory; of the target, batches for
 	// the answers to those before. Of several brokers at a time, time counts once. What lasts is included.
 	Backpressure [sides]time.Duration
+	// Limited is for how long something to be sent had to wait for the link's rate, counted likewise.
+	Limited time.Duration
 }
 
 // flowCounts is Flow while it is counted. Safe for concurrent use.
 type flowCounts struct {
 	errors   [sides][errorClasses]atomic.Int64
 	pressure [sides]stopwatch
+	limited  stopwatch
 }
 
 func (f *flowCounts) at(now time.Time) Flow {
@@ -108,6 +111,7 @@ func (f *flowCounts) at(now time.Time) Flow {
 		}
 		seen.Backpressure[side] = f.pressure[side].read(now)
 	}
+	seen.Limited = f.limited.read(now)
 	return seen
 }
 
@@ -119,6 +123,12 @@ func (l *Link) HoldBack(side Side) { l.flow.pressure[side].start(time.Now()) }
 
 // GoAhead ends a wait that HoldBack began.
 func (l *Link) GoAhead(side Side) { l.flow.pressure[side].stop(time.Now()) }
+
+// Limit begins a wait for the link's rate; Unlimit ends it. Several may wait at a time. Safe for concurrent use.
+func (l *Link) Limit() { l.flow.limited.start(time.Now()) }
+
+// Unlimit ends a wait that Limit began.
+func (l *Link) Unlimit() { l.flow.limited.stop(time.Now()) }
 
 // Answered notes how long a produce request took from its sending to its answer. Safe for concurrent use.
 func (l *Link) Answered(took time.Duration) {
@@ -133,6 +143,7 @@ type stopwatch struct {
 	waiting int           // guarded by mu
 	since   time.Time     // guarded by mu: with waiting > 0
 	total   time.Duration // guarded by mu: of the waits before
+	ended   time.Time     // guarded by mu: of the last of these
 }
 
 func (s *stopwatch) start(now time.Time) {
@@ -149,7 +160,15 @@ func (s *stopwatch) stop(now time.Time) {
 	defer s.mu.Unlock()
 	if s.waiting--; s.waiting == 0 {
 		s.total += now.Sub(s.since)
+		s.ended = now
 	}
+}
+
+// recent says that a wait is under way, or ended less than a while ago.
+func (s *stopwatch) recent(now time.Time, while time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting > 0 || !s.ended.IsZero() && now.Sub(s.ended) < while
 }
 
 func (s *stopwatch) read(now time.Time) time.Duration {

@@ -94,7 +94,7 @@ func (p *Pipeline) late(now time.Time) bool {
 
 // full says that enough is queued.
 func (p *Pipeline) full(now time.Time) bool {
-	return p.window.bytes > maxQueuedBytes || p.window.n > maxLateBatches && p.late(now)
+	return p.window.bytes > maxQueuedBytes || p.window.n > maxLateBatches && p.late(now) || p.link.crowded()
 }
 
 // Begin starts p's part of a response to a fetch of the given generation, and says whether its batches are wanted.

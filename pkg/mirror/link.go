@@ -38,6 +38,7 @@ type LinkConfig struct {
 	AtLeastOnce bool                               // guarantee: at-least-once
 	Drain       time.Duration                      // how long a stop waits for acknowledgements
 	Answered    func(took time.Duration)           // is told of each answer to a produce request, by lanes: it must be quick; nil: nobody is
+	Rate        int64                              // bytes per second to the destination, 0: no limit; see Link.SetRate
 	Parking     Parking                            // where records go that cannot be copied; nil: their partition halts
 }
 
@@ -86,7 +87,9 @@ type Link struct {
 	creates     *gatherer[NewTopic, map[string]error]
 	looks       *gatherer[wantedLeads, map[string][]Onward]
 
-	flow flowCounts
+	flow      flowCounts
+	allowance allowance
+	queued    atomic.Int64 // bytes in the windows of all pipelines
 
 	mu        sync.Mutex
 	topics    map[string]*topic // guarded by mu
@@ -110,6 +113,7 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 		restarting: make(chan struct{}, restartAtOnce), examining: make(chan struct{}, examineAtOnce),
 		parking: make(chan struct{}, parkAtOnce), foretelling: make(chan struct{}, foretellAtOnce)}
 	l.match.Store(&cfg.Match)
+	l.allowance.set(cfg.Rate, time.Now())
 	l.policyReads = newGatherer(saveTimeout, l.readPolicies)
 	l.limitReads = newGatherer(saveTimeout, l.readLimits)
 	l.loads = newGatherer(saveTimeout, l.loadAll)

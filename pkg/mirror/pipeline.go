@@ -93,8 +93,9 @@ type Pipeline struct {
 	rejoin     bool      // it is to be attached to its sink again once mu is free
 	strayed    bool      // a request under this very producer and epoch may be under way on a closed connection
 	retryAt    time.Time
-	sentTo     int64 // source offset after the last batch that was sent in this run
-	disorders  int   // OUT_OF_ORDER answers since the last acknowledgement or find
+	owedSince  time.Time // with something under way: since when the next answer is owed
+	sentTo     int64     // source offset after the last batch that was sent in this run
+	disorders  int       // OUT_OF_ORDER answers since the last acknowledgement or find
 
 	// Accounting.
 	position protocol.Position // end of the acknowledged prefix

@@ -77,13 +77,13 @@ func (tn *tenant) pace(now time.Time) pace {
 }
 
 // pace looks at one partition. What is halted, looped or paused waits for an operator, and what waits for a former owner's end would
-// only wait again. A source that is not seen for long may have anything.
+// only wait again; what the link's rate holds back gets on. A source that is not seen for long may have anything.
 func (p *Pipeline) pace(now time.Time) pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := pace{bytes: p.counters.BytesAcked, records: p.counters.RecordsAcked, idle: now}
 	switch {
-	case p.cause != "" || p.loop != "" || p.paused() || p.waitsForQuiet(now):
+	case p.cause != "" || p.loop != "" || p.paused() || p.waitsForQuiet(now) || p.slowed(now):
 	case p.position.Source < p.sourceEnd:
 		at.waits = true
 	case p.sourceTrouble != "" && now.Sub(p.sourceSeen) > unseenAfter:

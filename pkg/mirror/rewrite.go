@@ -53,7 +53,7 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 		in.takeCuts()
 		return
 	}
-	if passed || size >= mergeTargetBytes || codec != batch.None && !p.link.recompress && !in.late {
+	if passed || size >= p.link.mergeTarget() || codec != batch.None && !p.link.recompress && !in.late {
 		in.take()
 	}
 }

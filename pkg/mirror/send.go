@@ -21,7 +21,8 @@ const (
 // Taken is a batch on loan to a produce lane, and what the lane needs to bring its answer back.
 type Taken struct {
 	Sealed
-	Flight uint64
+	Flight  uint64
+	Limited bool // with protocol.Wait: for the link's rate; see Link.RateWait
 }
 
 // Take gives the produce lane the next batch to send. With protocol.Wait there is none now; with protocol.Calm the
@@ -50,11 +51,17 @@ func (p *Pipeline) Take(now time.Time) (Taken, protocol.Step) {
 		p.unproved = true
 		return Taken{}, protocol.Wait
 	}
+	if !p.link.allowance.take(len(b.Bytes), now) { // last: what it lets go is sent at once, and judged by its age of now
+		return Taken{Limited: true}, protocol.Wait
+	}
 	p.opening, p.tried, p.unproved = false, true, false
+	if w.sent == 0 {
+		p.owedSince = now
+	}
 	w.sent++
 	p.sentTo = max(p.sentTo, b.next)
 	b.hold.Retain()
-	return Taken{*b, p.flight}, protocol.Send
+	return Taken{Sealed: *b, Flight: p.flight}, protocol.Send
 }
 
 // holdsBack says that nothing more is to be sent. A stop that comes while the partition is ending must not leave behind what
@@ -161,6 +168,7 @@ func (p *Pipeline) acknowledge(base int64, now time.Time) {
 	p.position.DestEpoch = p.destEpoch
 	p.known = true
 	p.acked, p.ackedMax, p.lastAck, p.disorders, p.destTrouble = true, b.max, now, 0, ""
+	p.owedSince = now
 	p.counters.RecordsAcked += int64(b.Records)
 	p.counters.BytesAcked += int64(len(b.Bytes))
 	if p.window.n == 0 {

@@ -13,12 +13,13 @@ type State string
 
 // States of a partition.
 const (
-	StateStarting State = "starting"
-	StateCopying  State = "copying"
-	StateCaughtUp State = "caught_up"
-	StateWaiting  State = "waiting" // something is being retried; Why says what
-	StatePaused   State = "paused"  // an operator wanted it, until a time; Why says which
-	StateHalted   State = "halted"  // an operator must judge
+	StateStarting  State = "starting"
+	StateCopying   State = "copying"
+	StateCaughtUp  State = "caught_up"
+	StateWaiting   State = "waiting"   // something is being retried; Why says what
+	StateThrottled State = "throttled" // behind for the link's rate
+	StatePaused    State = "paused"    // an operator wanted it, until a time; Why says which
+	StateHalted    State = "halted"    // an operator must judge
 )
 
 // sourceFresh is for how long a source's end offset is believed; a cold fetch answers within ten seconds.
@@ -85,7 +86,7 @@ func (p *Pipeline) Status(now time.Time) PartitionStatus {
 	if now.Sub(p.sourceSeen) < sourceFresh {
 		s.SourceEnd, s.HeldBack = p.sourceEnd, p.hold.high-p.hold.stable
 	}
-	s.State, s.Why = p.stateNow(s.SourceEnd, p.standing(now))
+	s.State, s.Why = p.stateNow(s.SourceEnd, now)
 	if s.State != StateHalted && s.State != StatePaused && p.waitsForQuiet(now) {
 		s.State, s.Why = StateWaiting, p.unquiet()
 	}
@@ -117,7 +118,8 @@ func (p *Pipeline) standing(now time.Time) time.Duration {
 	return now.Sub(p.shownSince)
 }
 
-func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, string) {
+func (p *Pipeline) stateNow(sourceEnd int64, now time.Time) (State, string) {
+	standing := p.standing(now)
 	switch {
 	case p.cause != "":
 		return StateHalted, p.reason
@@ -143,6 +145,8 @@ func (p *Pipeline) stateNow(sourceEnd int64, standing time.Duration) (State, str
 		return StateWaiting, "waiting until no old request can be under way"
 	case sourceEnd >= 0 && p.position.Source >= sourceEnd:
 		return StateCaughtUp, ""
+	case p.slowed(now):
+		return StateThrottled, p.link.rateText()
 	case standing >= stalledAfter: // the memory may be with others, a connection may be silent
 		return StateWaiting, fmt.Sprintf("nothing was acknowledged for %v, with %d batches under way", standing.Round(time.Second), p.window.sent)
 	}
@@ -171,6 +175,7 @@ type LinkStatus struct {
 	Parks          bool   // records that cannot be copied are put aside
 	Problem        string // why topics are not known or not all started, "" when all is well
 	SaveProblem    string // why positions are not saved, "" when they are
+	Rate           int64  // bytes per second to the destination, 0: no limit
 	Flow           Flow
 	LastSave       time.Time // when the group was committed to, or found to need no commit, last
 	PausedUntil    time.Time // zero when it is not paused as a whole
@@ -190,7 +195,7 @@ func (l *Link) Topics() []string {
 func (l *Link) Status() LinkStatus {
 	l.mu.Lock()
 	s := LinkStatus{Name: l.cfg.Name, From: l.cfg.From, To: l.cfg.To, AtLeastOnce: l.cfg.AtLeastOnce, Parks: l.cfg.Parking != nil,
-		Problem: l.problem, SaveProblem: l.saveErr, LastSave: l.lastSave, PausedUntil: l.pausedUntil(WholeLink)}
+		Problem: l.problem, SaveProblem: l.saveErr, Rate: l.allowance.rate.Load(), LastSave: l.lastSave, PausedUntil: l.pausedUntil(WholeLink)}
 	l.mu.Unlock()
 	now := time.Now()
 	s.Flow = l.flow.at(now)

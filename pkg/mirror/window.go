@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"sync/atomic"
 	"time"
 
 	"tributary/pkg/batch"
@@ -34,6 +35,7 @@ type window struct {
 	n     int
 	sent  int
 	bytes int
+	all   *atomic.Int64 // bytes of all windows of the link; nil: nobody counts
 }
 
 func (w *window) at(i int) *Sealed { return &w.ring[(w.head+i)%len(w.ring)] }
@@ -48,7 +50,15 @@ func (w *window) push(s Sealed) {
 	}
 	w.n++
 	*w.at(w.n - 1) = s
-	w.bytes += len(s.Bytes)
+	w.count(len(s.Bytes))
+}
+
+// count takes in that the window has n bytes more.
+func (w *window) count(n int) {
+	w.bytes += n
+	if w.all != nil {
+		w.all.Add(int64(n))
+	}
 }
 
 // pop removes the head, which must be in flight, and lets go of its memory.
@@ -58,7 +68,7 @@ func (w *window) pop() Sealed {
 	w.head = (w.head + 1) % len(w.ring)
 	w.n--
 	w.sent--
-	w.bytes -= len(s.Bytes)
+	w.count(-len(s.Bytes))
 	s.hold.Release()
 	return s
 }
@@ -67,7 +77,7 @@ func (w *window) pop() Sealed {
 func (w *window) trim() {
 	for w.n > w.sent {
 		s := w.at(w.n - 1)
-		w.bytes -= len(s.Bytes)
+		w.count(-len(s.Bytes))
 		s.hold.Release()
 		*s = Sealed{}
 		w.n--
@@ -80,7 +90,8 @@ func (w *window) drop() {
 		w.at(i).hold.Release()
 		*w.at(i) = Sealed{}
 	}
-	w.head, w.n, w.sent, w.bytes = 0, 0, 0, 0
+	w.count(-w.bytes)
+	w.head, w.n, w.sent = 0, 0, 0
 }
 
 // last returns the newest batch, or nil.

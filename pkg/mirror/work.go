@@ -168,7 +168,7 @@ func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 // launch makes the pipeline and gives it to the lanes, or halts it at once. What is lost by now starts nothing.
 func (tn *tenant) launch(partition int32, b beginning, limits Limits) {
 	t := tn.topic
-	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: t.link, tenant: tn, before: tn.Before, limits: limits}
+	p := &Pipeline{source: TopicPartition{t.name, partition}, dest: TopicPartition{t.dest, b.id.DestPartition}, link: t.link, tenant: tn, before: tn.Before, limits: limits, window: window{all: &t.link.queued}}
 	if tn.forgotten(b.id, p.idleClose()) {
 		p.before = PredecessorUnknown
 	}

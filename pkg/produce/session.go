@@ -23,6 +23,7 @@ type session struct {
 	full    bool           // owned by the writer: there is something to send, and no room in the window
 	waiting []*mirror.Link // owned by the writer: those that wait for that
 	told    []*mirror.Link // owned by the reader of answers: those that know of one
+	limited []limited      // owned by the writer
 }
 
 // item is one batch in a request.
@@ -44,8 +45,10 @@ func (s *session) write(ctx context.Context) error {
 	l := s.lane
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer s.letGo()
 	for {
-		next := l.due(time.Now())
+		now := time.Now()
+		next := earlier(l.due(now), s.resume(now))
 		if s.conn.NeedsReauth() && l.idle() {
 			if err := s.conn.Reauthenticate(); err != nil {
 				return err
@@ -125,6 +128,9 @@ func (s *session) row() *request {
 		if e.lane.Load() != l {
 			continue // it has moved on
 		}
+		if s.aside(e) {
+			continue
+		}
 		if e.slot.row.Load() == number {
 			kept = append(kept, e)
 			continue
@@ -142,6 +148,9 @@ func (s *session) row() *request {
 		case protocol.Calm:
 			l.join(e)
 		case protocol.Wait:
+			if taken.Limited {
+				s.setAside(e)
+			}
 		}
 	}
 	l.turn(kept, len(r.items))
@@ -167,7 +176,9 @@ func (s *session) send(requests []*request) error {
 	l := s.lane
 	l.encoder.reset()
 	for _, r := range requests {
+		framed := len(l.encoder.heads)
 		r.correlation = l.encoder.add(r.items)
+		spend(r.items, len(l.encoder.heads)-framed)
 	}
 	now := time.Now()
 	l.mu.Lock()

@@ -52,7 +52,7 @@ func newStatus(s *lag.Snapshot) api.Status {
 		Watchers: map[string]time.Time{}, WatchersExpected: map[string]float64{}}
 	for _, link := range s.Links {
 		l := api.Link{Name: link.Name, From: link.From, To: link.To, State: string(link.State), Guarantee: guarantee(link), Problem: cmp.Or(link.Problem, link.SaveProblem),
-			Pool: newPoolSummary(link.Pool), PausedUntil: link.PausedUntil, Probe: newProbe(link.Probe), Disks: newDisks(link.Disks), Retention: api.Shares(link.Retention), Topics: []api.Topic{}}
+			Pool: newPoolSummary(link.Pool), PausedUntil: link.PausedUntil, Rate: link.Rate, Probe: newProbe(link.Probe), Disks: newDisks(link.Disks), Retention: api.Shares(link.Retention), Topics: []api.Topic{}}
 		for _, topic := range link.Topics {
 			l.Topics = append(l.Topics, newTopic(link, topic))
 		}

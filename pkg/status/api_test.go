@@ -24,7 +24,7 @@ func TestStatusGolden(t *testing.T) {
 }
 
 // contract is the shape the design promises, every key of every level, with what was added since: the problems, the pool.
-const contract = `{"instance":"","zone":"","version":"","time":"","config":null,"links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"","paused_until":"",
+const contract = `{"instance":"","zone":"","version":"","time":"","config":null,"links":[{"name":"","from":"","to":"","state":"","guarantee":"","problem":"","paused_until":"","rate":0,
  "pool":{"state":"","since":"","incarnation":"","leader":"","members":0,"owned":0,"unowned":0,"draining":false,"problems":[]},
  "probe":{"source":{"success":"","problem":""},"target":{"success":"","problem":""}},
  "disks":[{"broker":0,"dir":"","total_bytes":0,"usable_bytes":0,"full_at":""}],"retention":{"warn":0,"critical":0},

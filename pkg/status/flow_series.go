@@ -28,13 +28,14 @@ func (a *AckDuration) Of(link string) func(time.Duration) {
 }
 
 // flowSeries are the metrics of what goes wrong or holds back on the way through a link.
-type flowSeries struct{ info, errors, backpressure *prometheus.Desc }
+type flowSeries struct{ info, errors, backpressure, limited *prometheus.Desc }
 
 func newFlowSeries() flowSeries {
 	return flowSeries{
 		info:         prometheus.NewDesc("mirror_link_info", "The clusters of a link, as the configuration names them; always 1.", []string{"link", "source", "target"}, nil),
 		errors:       prometheus.NewDesc("mirror_errors_total", "Errors of fetching from the source and of sending to the target, by class.", []string{"link", "side", "class"}, nil),
 		backpressure: prometheus.NewDesc("mirror_backpressure_seconds_total", "Time during which fetches waited for memory, or batches for the answers to those before.", []string{"link", "side"}, nil),
+		limited:      prometheus.NewDesc("mirror_rate_limited_seconds_total", "Time during which batches waited for the rate of their link.", []string{"link"}, nil),
 	}
 }
 
@@ -42,10 +43,12 @@ func (f flowSeries) describe(out chan<- *prometheus.Desc) {
 	out <- f.info
 	out <- f.errors
 	out <- f.backpressure
+	out <- f.limited
 }
 
 func (f flowSeries) collect(out chan<- prometheus.Metric, link *lag.Link) {
 	send(out, f.info, prometheus.GaugeValue, 1, link.Name, link.From, link.To)
+	send(out, f.limited, prometheus.CounterValue, link.Flow.Limited.Seconds(), link.Name)
 	for _, side := range mirror.Sides() {
 		send(out, f.backpressure, prometheus.CounterValue, link.Flow.Backpressure[side].Seconds(), link.Name, side.String())
 		for _, class := range mirror.ErrorClasses() {

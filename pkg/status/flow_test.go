@@ -15,6 +15,7 @@ func TestFlowOfALink(t *testing.T) {
 	flow := &snapshot.Links[0].Flow
 	flow.Errors[mirror.SideSource][mirror.ErrorAuthorization], flow.Errors[mirror.SideTarget][mirror.ErrorTimeout] = 3, 4
 	flow.Backpressure[mirror.SideTarget] = 1500 * time.Millisecond
+	flow.Limited = 2500 * time.Millisecond
 	acks := NewAckDuration()
 	answered := acks.Of("up")
 	acks.Of("down")
@@ -31,6 +32,7 @@ func TestFlowOfALink(t *testing.T) {
 		`mirror_errors_total{class="authorization",link="up",side="source"} 3`, `mirror_errors_total{class="authorization",link="up",side="target"} 0`,
 		`mirror_errors_total{class="timeout",link="up",side="target"} 4`, `mirror_errors_total{class="timeout",link="down",side="target"} 0`,
 		`mirror_backpressure_seconds_total{link="up",side="target"} 1.5`, `mirror_backpressure_seconds_total{link="up",side="source"} 0`,
+		`mirror_rate_limited_seconds_total{link="up"} 2.5`, `mirror_rate_limited_seconds_total{link="down"} 0`,
 		`mirror_ack_duration_seconds_bucket{link="up",le="0.0025"} 0`, `mirror_ack_duration_seconds_bucket{link="up",le="0.005"} 1`,
 		`mirror_ack_duration_seconds_bucket{link="up",le="2.5"} 2`, `mirror_ack_duration_seconds_count{link="up"} 2`, `mirror_ack_duration_seconds_count{link="down"} 0`,
 	} {

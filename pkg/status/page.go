@@ -171,7 +171,7 @@ func class(s mirror.State) string {
 	switch s {
 	case mirror.StateCopying, mirror.StateCaughtUp, lag.StateElsewhere:
 		return "ok"
-	case mirror.StateWaiting, mirror.StateStarting, lag.StateThrottled, mirror.StatePaused:
+	case mirror.StateWaiting, mirror.StateStarting, mirror.StateThrottled, mirror.StatePaused:
 		return "warn"
 	}
 	return "bad"
