@@ -144,9 +144,9 @@ up    edge  region  events.*, clicks except events.debug  {topic}  same        e
 }
 
 func TestValidateNamesWhatIsNotAvailableWithAllElse(t *testing.T) {
-	path := write(t, goodConfig+"    rate: 20MB\n    partitions: kye\n")
-	want := path + ":11: links[0].rate: not available in this version; set a producer quota at region\n" +
-		path + `:12: links[0].partitions: "kye" is not known; did you mean key? (same, spread, key)` + "\n"
+	path := write(t, goodConfig+"    partitions: key\n    start: ealiest\n")
+	want := path + ":11: links[0].partitions: not available in this version; use same or spread\n" +
+		path + `:12: links[0].start: "ealiest" is not known; did you mean earliest? (earliest, latest)` + "\n"
 	if got := mirror(t, "validate", "-c", path); got.code != exitConfig || got.out != want {
 		t.Errorf("exit %d, got\n%s\nwant\n%s", got.code, got.out, want)
 	}

@@ -117,7 +117,6 @@ func Supported(cfg *config.Config) []config.Problem {
 			}
 		}
 		refuse(l.Partitions == config.PartitionsKey, "partitions", "use same or spread")
-		refuse(len(l.Topics.ConfigSync) > 0, "topics.config_sync", "set the topics' settings at "+l.To)
 	}
 	return found
 }
@@ -230,6 +229,7 @@ func (p *process) link(l config.Link, budget *mirror.Budget, own holding) (*mirr
 	if p.sinks[l.To] == nil {
 		p.sinks[l.To] = produce.NewSink(p.clusters[l.To], p.watchers[l.To], p.log)
 	}
+	c.Equal = mirror.Equal{Names: l.Topics.ConfigSync, From: p.sources[l.From], To: p.sinks[l.To]}
 	return mirror.NewLink(c, p.sources[l.From], p.sinks[l.To], own.Store, own.Ownership, p.journal, p.log), nil
 }
 

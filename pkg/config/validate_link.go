@@ -78,11 +78,7 @@ func (k *checker) topics(path string, link Link) {
 	if topics.ReplicationFactor < 0 || topics.ReplicationFactor > math.MaxInt16 {
 		k.add(path+".topics.replication_factor", "%d is not between 1 and %d, or 0 for the destination's default", topics.ReplicationFactor, math.MaxInt16)
 	}
-	for i, setting := range topics.ConfigSync {
-		if !isName(setting) {
-			k.add(fmt.Sprintf("%s.topics.config_sync[%d]", path, i), "%s is not the name of a topic setting", shorten(setting))
-		}
-	}
+	k.configSync(path+".topics.config_sync", topics.ConfigSync)
 }
 
 func (k *checker) patterns(path string, patterns []string) {

@@ -152,6 +152,19 @@ func TestValidateReports(t *testing.T) {
 		}},
 		{"links[0].topics.replication_factor: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ReplicationFactor = -1 }},
 		{"links[0].topics.replication_factor: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ReplicationFactor = 40000 }},
+		{`links[0].topics.config_sync[0]: "cleanup.policy" is not kept equal: compaction`, func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"cleanup.policy"} }},
+		{`links[0].topics.config_sync[0]: "min.insync.replicas" is not kept equal`, func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"min.insync.replicas"} }},
+		{`links[0].topics.config_sync[0]: "unclean.leader.election.enable" is not kept equal`, func(_ *Config, l *Link, _ *ZooKeeper) {
+			l.Topics.ConfigSync = []string{"unclean.leader.election.enable"}
+		}},
+		{`links[0].topics.config_sync[0]: "message.timestamp.type" is not kept equal`, func(_ *Config, l *Link, _ *ZooKeeper) {
+			l.Topics.ConfigSync = []string{"message.timestamp.type"}
+		}},
+		{`links[0].topics.config_sync[0]: "compression.type" is not kept equal`, func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"compression.type"} }},
+		{`links[0].topics.config_sync[1]: "segment.ms" is there twice`, func(_ *Config, l *Link, _ *ZooKeeper) {
+			l.Topics.ConfigSync = []string{"segment.ms", "segment.ms"}
+		}},
+		{`links[0].topics.config_sync[0]: "retention.mss" is not one of the settings that can be kept equal, which are delete.retention.ms`, func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"retention.mss"} }},
 		{"links[0].topics.config_sync[0]: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Topics.ConfigSync = []string{"a=b"} }},
 		{"links[0].partitions: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Partitions = "round" }},
 		{"links[0].start: ", func(_ *Config, l *Link, _ *ZooKeeper) { l.Start = "now" }},

@@ -19,6 +19,22 @@ const (
 	deleteRetention = "delete.retention.ms"
 )
 
+// Settings implements mirror.SettingsSource.
+func (g group) Settings(ctx context.Context, topics, names []string) (map[string]map[string]mirror.Setting, error) {
+	told, err := g.cluster.TopicSettings(ctx, topics, names...)
+	if err != nil {
+		err = fmt.Errorf("read settings of topics at %s (needs DESCRIBE_CONFIGS): %w", g.cluster.Name(), err)
+	}
+	settings := make(map[string]map[string]mirror.Setting, len(told))
+	for topic, all := range told {
+		settings[topic] = make(map[string]mirror.Setting, len(all))
+		for name, s := range all {
+			settings[topic][name] = mirror.Setting(s)
+		}
+	}
+	return settings, err
+}
+
 // Policies implements mirror.Source.
 func (g group) Policies(ctx context.Context, topics []string) (map[string]mirror.Policy, error) {
 	settings, err := g.cluster.TopicConfigs(ctx, topics, cleanupPolicy, minCompactLag, deleteRetention)

@@ -66,10 +66,7 @@ func (h *headroom) judge(now time.Time, t *Topic, r Retention) []change {
 			text = "what is not mirrored may be lost at any time"
 		}
 		text += fmt.Sprintf(" (%s, from %s on)", t.LossCause, t.LossDeadline.UTC().Format(time.RFC3339))
-		if t.Warning != "" {
-			text += "; " + t.Warning
-		}
-		t.Warning = text
+		t.Warning = both(text, t.Warning)
 	}
 	if h.level == was {
 		return nil

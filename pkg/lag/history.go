@@ -82,6 +82,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 			delete(seats, ts.Topic)
 		}
 		outlooks = append(outlooks, th.foresee(now, &topic, ts, h.outside)...)
+		topic.Warning = both(topic.Warning, ts.Unequal)
 		link.Topics = append(link.Topics, topic)
 		changes = append(changes, found)
 	}
@@ -131,6 +132,14 @@ func (h *topicHistory) observe(now time.Time, s mirror.TopicStatus, out outside)
 	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return int(a.Partition) - int(b.Partition) })
 	changes = together(changes, len(s.Partitions))
 	return topic, slices.Concat(h.episode.own(now, s.Topic, s.Problem), changes, h.warn(now, topic))
+}
+
+// both joins two things that an operator should know; each may be "".
+func both(one, other string) string {
+	if one == "" || other == "" {
+		return one + other
+	}
+	return one + "; " + other
 }
 
 // advance returns the topic's watermark: the earliest of its partitions'. While one is not known it stands still.

@@ -10,6 +10,9 @@ const (
 	EventHalted  EventKind = "halted"  // it waits for an operator; Cause, Text and Loss say why
 	EventSkipped EventKind = "skipped" // an operator let it go on; Loss is what that gave up
 	EventParked  EventKind = "parked"  // a record was put aside and passed
+
+	EventSettingCopied    EventKind = "setting_copied"     // Text says which of the topic's settings, from what to what
+	EventSettingNotCopied EventKind = "setting_not_copied" // Text says why settings that are kept equal are not
 )
 
 // Event is something that an operator will want to find again later.

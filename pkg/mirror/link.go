@@ -38,6 +38,7 @@ type LinkConfig struct {
 	AtLeastOnce bool                               // guarantee: at-least-once
 	Drain       time.Duration                      // how long a stop waits for acknowledgements
 	Answered    func(took time.Duration)           // is told of each answer to a produce request, by lanes: it must be quick; nil: nobody is
+	Equal       Equal                              // settings of topics that are kept equal
 	Rate        int64                              // bytes per second to the destination, 0: no limit; see Link.SetRate
 	Parking     Parking                            // where records go that cannot be copied; nil: their partition halts
 }
@@ -68,6 +69,7 @@ type Link struct {
 	foretells chan *Pipeline // the same; see foreteller
 	parks     chan *Pipeline // the same; see parker
 	launched  chan struct{}  // holds one: partitions were started; see watchLoops
+	equalDue  chan struct{}  // holds one: the same; see equaliser
 	limitsDue atomic.Bool    // a destination's limit was found to be another than was read
 	match     atomic.Pointer[func(topic string) bool]
 	rematched chan struct{}                        // holds one: match is another
@@ -97,6 +99,7 @@ type Link struct {
 	lastSave  time.Time         // guarded by mu
 	saveErr   string            // guarded by mu
 	limitsErr string            // guarded by mu
+	equalErr  string            // guarded by mu: why settings that are kept equal could not be compared
 	blind     string            // guarded by mu: why it is not seen who else reads the destination, "" when it is
 }
 
@@ -107,7 +110,7 @@ func NewLink(cfg LinkConfig, source Source, sink Sink, store Store, own Ownershi
 	}
 	l := &Link{cfg: cfg, source: source, sink: sink, store: store, own: own, events: events, log: log.With("link", cfg.Name),
 		codec: cfg.Codec, recompress: cfg.Recompress, restarts: make(chan *Pipeline, 1<<16), suspects: make(chan *Pipeline, 1<<16),
-		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), rematched: make(chan struct{}, 1), topics: map[string]*topic{},
+		foretells: make(chan *Pipeline, 1<<16), parks: make(chan *Pipeline, 1<<16), launched: make(chan struct{}, 1), equalDue: make(chan struct{}, 1), rematched: make(chan struct{}, 1), topics: map[string]*topic{},
 		settings: settings{policies: map[string]reading[Policy]{}, limits: map[string]reading[Limits]{}},
 		starts:   make(chan struct{}, startAtOnce), makes: make(chan struct{}, makeAtOnce),
 		restarting: make(chan struct{}, restartAtOnce), examining: make(chan struct{}, examineAtOnce),
@@ -150,7 +153,7 @@ func (l *Link) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	for _, run := range []func(context.Context){l.saver, l.restarter, l.foreteller, l.parker, l.ticker, l.looker, l.watchPolicies,
-		l.checker, l.examiner, l.watchLoops, l.reporter, l.policyReads.run, l.limitReads.run, l.loads.run, l.commits.run, l.creates.run, l.looks.run} {
+		l.checker, l.examiner, l.equaliser, l.watchLoops, l.reporter, l.policyReads.run, l.limitReads.run, l.loads.run, l.commits.run, l.creates.run, l.looks.run} {
 		wg.Go(func() { run(work) })
 	}
 	l.reconciler(ctx, work)

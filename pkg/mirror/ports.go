@@ -78,6 +78,7 @@ type NewTopic struct {
 	Partitions  int
 	Replication int
 	Settings    map[string]string
+	Wanted      map[string]string // settings without which it is made, if the destination does not take them
 }
 
 // Sink is the destination cluster's side of a link, with the same rules as Source.

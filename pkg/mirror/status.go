@@ -157,6 +157,7 @@ func (p *Pipeline) stateNow(sourceEnd int64, now time.Time) (State, string) {
 type TopicStatus struct {
 	Topic, Dest string
 	Problem     string    // why partitions are missing, "" when none are
+	Unequal     string    // why settings that are kept equal are not, "" when they are
 	Policy      Policy    // how the source cleans the log, as read last
 	PausedUntil time.Time // zero when it is not paused, by itself or with the link
 	Partitions  []PartitionStatus
@@ -216,6 +217,7 @@ func (t *topic) status(now time.Time) TopicStatus {
 	t.mu.Lock()
 	ts := TopicStatus{Topic: t.name, Dest: t.dest, Policy: t.policy, PausedUntil: t.link.pausedUntil(t.name), Former: t.former.counters, Lost: map[Cause]int64{}, Skipped: map[SkipReason]int64{}}
 	t.former.tally.addTo(ts.Lost, ts.Skipped)
+	ts.Unequal = t.unequal
 	list := t.list
 	t.mu.Unlock()
 	ts.Problem = t.problem()

@@ -23,6 +23,9 @@ type topic struct {
 	policy  Policy      // guarded by mu: as read last
 	loop    string      // guarded by mu: who mirrors it back, so that nothing is read; "" nobody
 	former  former      // guarded by mu
+	unequal string      // guarded by mu: why settings that are kept equal are not, "" when they are
+
+	equalled map[string]*equalled // owned by the link's equaliser; by setting
 }
 
 // pipelines returns those of the partitions that are mirrored here, in their order.
@@ -94,7 +97,11 @@ func (t *topic) make(ctx context.Context, exists bool, partitions int) error {
 	if l.cfg.Mapping != Same {
 		partitions = -1 // the destination's default: many small sources share the topic
 	}
-	refused, err := l.creates.do(ctx, NewTopic{t.dest, partitions, l.cfg.Replicas, settings})
+	wanted, err := l.wantedAt(ctx, t.name)
+	if err != nil {
+		return err
+	}
+	refused, err := l.creates.do(ctx, NewTopic{Name: t.dest, Partitions: partitions, Replication: l.cfg.Replicas, Settings: settings, Wanted: wanted})
 	if err != nil {
 		return err
 	}

@@ -162,6 +162,7 @@ func (tn *tenant) start(ctx context.Context, from, to *Catalog) error {
 	for i, p := range missing {
 		tn.launch(p, starts[i], limits)
 	}
+	l.equalSoon()
 	return nil
 }
 

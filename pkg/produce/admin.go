@@ -241,9 +241,13 @@ func (a admin) CreateTopics(ctx context.Context, topics []mirror.NewTopic) (map[
 	defer a.watcher.Refresh()
 	list := make([]kafka.NewTopic, len(topics))
 	for i, t := range topics {
-		list[i] = kafka.NewTopic{Name: t.Name, Partitions: int32(t.Partitions), Replication: int16(t.Replication), Configs: t.Settings}
+		list[i] = newTopic(t)
 	}
-	return a.cluster.CreateTopics(ctx, list...)
+	refused, err := a.cluster.CreateTopics(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	return refused, a.createWithout(ctx, topics, refused)
 }
 
 // GrowTopic implements mirror.Sink.
