@@ -151,7 +151,7 @@ func (s *standstills) halted(r *route) *standstill {
 
 // frozen stops the whole process.
 func (s *standstills) frozen(r *route) *standstill {
-	return &standstill{name: "frozen", r: r, code: 3, says: "did not answer in time", mute: true,
+	return &standstill{name: "frozen", r: r, check: []string{"check", "daemon"}, code: 2, says: "did not answer in time: it hangs", mute: true,
 		begin: func(t *testing.T) { must(t, r.host.run.freeze(t.Context())) },
 		fired: func(context.Context) error {
 			if !isStopped(r.host.run.pid()) {

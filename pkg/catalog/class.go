@@ -43,6 +43,9 @@ func isTLS(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") { // how crypto/tls names alerts
+		return true
+	}
 	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
 	return ok
 }

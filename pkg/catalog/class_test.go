@@ -28,6 +28,7 @@ func TestClassify(t *testing.T) {
 		{kafka.Error{Code: 7}, mirror.ErrorTimeout},
 		{x509.UnknownAuthorityError{}, mirror.ErrorAuthentication},
 		{kafka.Error{Code: 58}, mirror.ErrorAuthentication},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, mirror.ErrorAuthentication},
 		{&kafka.PartitionError{Topic: "t", Code: 29}, mirror.ErrorAuthorization},
 		{kafka.Error{Code: 6}, mirror.ErrorLeadership},
 		{kafka.Error{Code: 19}, mirror.ErrorReplicas},

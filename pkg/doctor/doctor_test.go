@@ -172,6 +172,9 @@ func TestStandstills(t *testing.T) {
 		{"a connection to a name that is not known", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", blamed("target", "connection", "dial tcp: lookup r: no such host"))}
 		}, "destination_name_unknown", "DNS"},
+		{"a login that is cut off", func(t *testing.T) Facts {
+			return Facts{Report: report(t, "", blamed("source", "connection", `log in as "mirror" by SCRAM-SHA-256: EOF`))}
+		}, "source_login", "clusters.edge"},
 		{"a class without a rule", func(t *testing.T) Facts {
 			return Facts{Report: report(t, "", blamed("target", "sequence", "it timed out"))}
 		}, "waiting", "it waits for something at region"},

@@ -13,55 +13,52 @@ import (
 type class struct {
 	name  string
 	of    string // class of errors, "" none: the words alone tell
+	exact bool   // of errors of a connection too, whose words say more than their class
 	words []string
 	rank  rank
 	text  func(cluster string) string
 	next  func(cluster, link string) string
 }
 
-// Classes of errors that a kind of trouble is told apart in further.
-const (
-	classConnection = "connection"
-	classTimeout    = "timeout"
-
-	nameUnknown = "name_unknown"
-)
+// classConnection is the class of all errors of a connection that nobody knows more of: also of one that was never made, for want of
+// an address, and of one that the other side cut off while the mirror logged in.
+const classConnection = "connection"
 
 // classes are in the order to try them in: what is more exact first.
 func classes() []class {
 	return []class{
-		{"topic_gone", "topic", []string{"topic is gone", "UNKNOWN_TOPIC", "does not exist at"}, rankOperator,
+		{"topic_gone", "topic", false, []string{"topic is gone", "UNKNOWN_TOPIC", "does not exist at"}, rankOperator,
 			func(c string) string { return "a topic is not there at " + c },
 			func(c, _ string) string {
 				return "make the topic at " + c + ", or give back the right to DESCRIBE it, or exclude it and: mirror reload"
 			}},
-		{"acl", "authorization", []string{"AUTHORIZATION_FAILED"}, rankRights,
+		{"acl", "authorization", false, []string{"AUTHORIZATION_FAILED"}, rankRights,
 			func(c string) string { return "a right is missing at " + c },
 			func(c, link string) string {
 				return fmt.Sprintf("kafka-acls.sh --list at %s: the mirror's user needs DESCRIBE and READ at the source, DESCRIBE, WRITE, READ and where it creates topics CREATE at the destination, and its group mirror.%s at the source", c, link)
 			}},
-		{"login", "authentication", []string{"SASL", "SCRAM", "log in as", "certificate", "tls:", "x509"}, rankRights,
+		{"login", "authentication", true, []string{"SASL", "SCRAM", "log in as", "certificate", "tls:", "x509"}, rankRights,
 			func(c string) string { return c + " does not accept the mirror, or the other way round" },
 			func(c, _ string) string { return "correct sasl or tls of clusters." + c + ", then restart the mirror" }},
-		{"not_enough_replicas", "replicas", []string{"NOT_ENOUGH_REPLICAS"}, rankReplicas,
+		{"not_enough_replicas", "replicas", false, []string{"NOT_ENOUGH_REPLICAS"}, rankReplicas,
 			func(c string) string {
 				return c + " has fewer replicas in sync than min.insync.replicas, and takes nothing"
 			},
 			func(c, _ string) string {
 				return "kafka-topics.sh --describe --under-min-isr-partitions at " + c + "; start the brokers that are missing"
 			}},
-		{"no_leader", "leadership", []string{"LEADER_NOT_AVAILABLE", "NOT_LEADER", "no leader is known", "has no leader"}, rankReplicas,
+		{"no_leader", "leadership", false, []string{"LEADER_NOT_AVAILABLE", "NOT_LEADER", "no leader is known", "has no leader"}, rankReplicas,
 			func(c string) string { return "partitions at " + c + " have no leader" },
 			func(c, _ string) string { return "kafka-topics.sh --describe --unavailable-partitions at " + c }},
-		{nameUnknown, "", []string{"no such host", "server misbehaving"}, rankReach,
+		{"name_unknown", "", true, []string{"no such host", "server misbehaving"}, rankReach,
 			func(c string) string { return "a name of " + c + " is not known" },
 			func(c, _ string) string { return "see to DNS, or to brokers of clusters." + c }},
-		{"unreachable", classConnection, []string{"connection refused", "no route to host", "network is unreachable", "connection reset", "broken pipe", "EOF", "no live broker"}, rankReach,
+		{"unreachable", classConnection, false, []string{"connection refused", "no route to host", "network is unreachable", "connection reset", "broken pipe", "EOF", "no live broker"}, rankReach,
 			func(c string) string { return c + " cannot be reached: nobody listens there, or the way is cut" },
 			func(c, _ string) string {
 				return "see whether the brokers of " + c + " run, and the network to them; it goes on by itself"
 			}},
-		{"silent", classTimeout, []string{"i/o timeout", "deadline exceeded", "did not answer", "no answer", "timed out", "REQUEST_TIMED_OUT", "nothing was acknowledged"}, rankReach,
+		{"silent", "timeout", false, []string{"i/o timeout", "deadline exceeded", "did not answer", "no answer", "timed out", "REQUEST_TIMED_OUT", "nothing was acknowledged"}, rankReach,
 			func(c string) string {
 				return c + " does not answer: packets are dropped on the way, or its brokers hang"
 			},
@@ -134,14 +131,12 @@ func (e *examination) counted(side, text string) []string {
 	return list
 }
 
-// classOf finds the kind of a trouble: by the class of the error, and by words where nobody knows that. A name that is not known is
-// a connection that was not made, or not in time, and a text that says so.
+// classOf finds the kind of a trouble: by the class of the error, and by words where nobody knows that, or where it says little.
 func classOf(t trouble) (class, bool) {
-	reach := t.class == classConnection || t.class == classTimeout
 	for _, c := range classes() {
 		said := slices.ContainsFunc(c.words, func(word string) bool { return strings.Contains(t.text, word) })
 		switch {
-		case t.class == "" && said, t.class != "" && c.of == t.class, reach && c.name == nameUnknown && said:
+		case t.class == "" && said, t.class != "" && c.of == t.class, t.class == classConnection && c.exact && said:
 			return c, true
 		}
 	}
