@@ -50,7 +50,16 @@ func (g group) SavePositions(ctx context.Context, name string, positions map[mir
 	if len(offsets) == 0 {
 		return nil
 	}
-	return g.cluster.CommitOffsets(ctx, name, offsets)
+	err := g.cluster.CommitOffsets(ctx, name, offsets)
+	refused, ok := kafka.Refusals(err)
+	if err == nil || !ok {
+		return err
+	}
+	unsaved := &mirror.UnsavedError{Refused: map[mirror.TopicPartition]error{}}
+	for _, one := range refused {
+		unsaved.Refused[mirror.TopicPartition{Topic: one.Topic, Partition: one.Partition}] = one
+	}
+	return fmt.Errorf("save positions in group %s at %s: %w", name, g.cluster.Name(), unsaved)
 }
 
 // OpenTransactions implements mirror.Source.

@@ -38,6 +38,31 @@ func (e *PartitionError) Error() string {
 // Unwrap returns the code as Error.
 func (e *PartitionError) Unwrap() error { return Error{e.Code} }
 
+// Refusals takes an error apart into what a broker said of single partitions. ok is false when there is anything else in it: then
+// it is not known what became of the others.
+func Refusals(err error) (refused []*PartitionError, ok bool) {
+	switch e := err.(type) { // one branch after the other: errors.As would stop at the first
+	case nil:
+		return nil, true
+	case *PartitionError:
+		return []*PartitionError{e}, true
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			some, ok := Refusals(one)
+			if !ok {
+				return nil, false
+			}
+			refused = append(refused, some...)
+		}
+		return refused, true
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return Refusals(inner)
+		}
+	}
+	return nil, false
+}
+
 // ErrClosed says that the Cluster was closed.
 var ErrClosed = errors.New("cluster is closed")
 

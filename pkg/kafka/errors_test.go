@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,5 +60,26 @@ func TestErrorText(t *testing.T) {
 	}
 	if !errors.Is(fmt.Errorf("x: %w", Error{3}), Error{3}) {
 		t.Error("errors.Is: equal codes are not equal errors")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	one, two := &PartitionError{"t", 1, 29}, &PartitionError{"t", 2, 12}
+	for name, test := range map[string]struct {
+		err  error
+		want []*PartitionError
+		ok   bool
+	}{
+		"none":                  {nil, nil, true},
+		"one":                   {fmt.Errorf("x: %w", one), []*PartitionError{one}, true},
+		"of several requests":   {errors.Join(errors.Join(nil, fmt.Errorf("x: %w", errors.Join(one))), two), []*PartitionError{one, two}, true},
+		"the last one was lost": {errors.Join(one, fmt.Errorf("x: %w", io.EOF)), nil, false},
+		"another":               {Error{15}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, ok := Refusals(test.err); ok != test.ok || !slices.Equal(got, test.want) {
+				t.Errorf("got %v, %v, want %v, %v", got, ok, test.want, test.ok)
+			}
+		})
 	}
 }

@@ -63,6 +63,9 @@ func TestLargeCommits(t *testing.T) {
 	if one, ok := errors.AsType[*PartitionError](err); !ok || one.Partition != 3 {
 		t.Errorf("got %v, want partition 3 refused", err)
 	}
+	if refused, ok := Refusals(err); !ok || len(refused) != 1 || refused[0].Partition != 3 {
+		t.Errorf("got refusals %v, %v, want partition 3 alone", refused, ok)
+	}
 	if got := requests.Load(); got != all {
 		t.Errorf("%d requests although a partition was refused, want %d", got, all)
 	}

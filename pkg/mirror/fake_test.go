@@ -74,6 +74,8 @@ type fakeSource struct {
 	to        map[string]protocol.Place // as saved last, by topic
 	refuse    error                     // of saves
 	denied    string                    // a topic that is not saved, though others are
+	named     bool                      // the error says so
+	written   map[string]int            // positions saved, by topic
 	open      map[int32]OpenTransaction
 	openErr   error
 	openAsked int
@@ -85,7 +87,7 @@ type fakeSource struct {
 
 func newFakeSource(topics map[string]TopicInfo) *fakeSource {
 	return &fakeSource{fakeCatalog: newFakeCatalog("source-cluster", topics), attached: map[*Pipeline]bool{},
-		compacted: map[string]bool{}, group: map[TopicPartition]protocol.Position{}, broken: map[TopicPartition]error{}, to: map[string]protocol.Place{}}
+		compacted: map[string]bool{}, group: map[TopicPartition]protocol.Position{}, broken: map[TopicPartition]error{}, to: map[string]protocol.Place{}, written: map[string]int{}}
 }
 
 func (s *fakeSource) Attach(p *Pipeline) {
@@ -195,15 +197,22 @@ func (s *fakeSource) SavePositions(ctx context.Context, _ string, positions map[
 	if s.refuse != nil {
 		return s.refuse
 	}
-	var err error
+	refused := map[TopicPartition]error{}
 	for tp, at := range positions {
 		if tp.Topic == s.denied {
-			err = errTest
+			refused[tp] = errTest
 			continue
 		}
 		s.group[tp], s.to[tp.Topic] = at, to[tp.Topic]
+		s.written[tp.Topic]++
 	}
-	return err
+	switch {
+	case len(refused) == 0:
+		return nil
+	case s.named:
+		return fmt.Errorf("save: %w", &UnsavedError{Refused: refused})
+	}
+	return errTest
 }
 
 func (s *fakeSource) saved(topic string, partition int32) (protocol.Position, bool) {

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"tributary/pkg/mirror/protocol"
@@ -108,7 +109,11 @@ func (l *Link) saveLast(ctx context.Context, until time.Time, list []*Pipeline) 
 	}
 	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
 		_, err := l.commits.do(ctx, moved)
-		if err == nil || ctx.Err() != nil || time.Now().After(until) {
+		maps.DeleteFunc(moved, func(tp TopicPartition, _ protocol.Position) bool { return !unsaved(err, tp) })
+		if len(moved) == 0 { // what is refused is others'
+			return nil
+		}
+		if ctx.Err() != nil || time.Now().After(until) {
 			return err
 		}
 		select {

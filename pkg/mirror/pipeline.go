@@ -1,7 +1,9 @@
 package mirror
 
 import (
+	"cmp"
 	"encoding/hex"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +14,10 @@ import (
 type TopicPartition struct {
 	Topic     string
 	Partition int32
+}
+
+func (tp TopicPartition) compare(other TopicPartition) int {
+	return cmp.Or(strings.Compare(tp.Topic, other.Topic), cmp.Compare(tp.Partition, other.Partition))
 }
 
 // Limits are the destination's, as far as they bear on what may be sent. They may change while running.
@@ -88,7 +94,7 @@ type Pipeline struct {
 	everJoined bool
 	answering  int       // answers still to come of a window whose head was refused
 	refused    bool      // the head was refused: wait for the others, then again
-	refusal    *Refusal  // why, where sending the same again is in vain; else nil
+	refusal    *Refusal  // why, where sending the same again at once is in vain; else nil
 	narrow     narrowing // how what was refused is sent again
 	rejoin     bool      // it is to be attached to its sink again once mu is free
 	strayed    bool      // a request under this very producer and epoch may be under way on a closed connection

@@ -48,8 +48,8 @@ type Source interface {
 	TimeFrom(ctx context.Context, tp TopicPartition, offset int64) (time.Time, error)
 	// LoadPositions reads the group; a partition without a position is absent. An unreadable one is an error in its place.
 	LoadPositions(ctx context.Context, group string, topics map[string][]int32) (map[TopicPartition]Loaded, error)
-	// SavePositions commits to the group, with where each topic's records go. On nil all of them are there; on an error some
-	// may be.
+	// SavePositions commits to the group, with where each topic's records go. On nil all of them are there; an *UnsavedError
+	// names those that are not; on any other error some may be.
 	SavePositions(ctx context.Context, group string, positions map[TopicPartition]protocol.Position, to map[string]protocol.Place) error
 }
 

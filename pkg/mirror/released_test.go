@@ -120,6 +120,56 @@ func TestStopTellsUnitsApart(t *testing.T) {
 	})
 }
 
+// TestRefusedPositionIsNotOthers has the group refuse the positions of one topic, as it does where the right to READ it is gone, and
+// say so. The others are saved: they are not written again every second, and what is handed over of them is as well as drained.
+func TestRefusedPositionIsNotOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, own := poolRig(t)
+		cfg := config()
+		cfg.Match = func(string) bool { return true }
+		r.source.denied, r.source.named = "clicks", true
+		r.start(cfg)
+		own.set("clicks", whole("clicks", 1))
+		own.set("other", whole("other", 1))
+		wait(time.Second)
+		for _, topic := range r.link.all() {
+			b := &bench{t: t, budget: NewBudget(1 << 20), p: topic.pipelines()[0]}
+			b.intake = NewIntake(b.budget)
+			b.feed(dense(1, 3, gzipCodec, 1)) // its leader epoch is stored first
+			wait(50 * time.Millisecond)
+			b.feed(dense(1, 3, gzipCodec, 1))
+		}
+		wait(2 * time.Second)
+		if at, _ := r.source.saved("other", 0); at.Source != 3 {
+			t.Fatalf("position of what is not refused: %+v", at)
+		}
+		written := func() int {
+			r.source.mu.Lock()
+			defer r.source.mu.Unlock()
+			return r.source.written["other"]
+		}
+		before := written()
+		wait(time.Minute)
+		if n := written() - before; n > 0 {
+			t.Errorf("a position that stands still was saved %d times in a minute", n)
+		}
+		if s := r.link.Status(); s.SaveProblem == "" {
+			t.Error("nothing tells that a position is refused")
+		}
+		own.set("other", leaving(whole("other", 1)))
+		own.set("clicks", leaving(whole("clicks", 1)))
+		wait(time.Second)
+		if got := own.given(); len(got) != 1 || got[0].Topic != "other" || !got[0].drained {
+			t.Errorf("released %+v, want other, as drained, at once", got)
+		}
+		wait(time.Minute)
+		if got := own.given(); len(got) != 2 || got[1].drained {
+			t.Errorf("released %+v, want clicks too, whose position is not saved", got)
+		}
+		r.end()
+	})
+}
+
 // TestWhatFailsDoesNotHoldOthersUp has more partitions of a topic to be started anew than are at a time, all in vain, and then
 // one of another topic.
 func TestWhatFailsDoesNotHoldOthersUp(t *testing.T) {
