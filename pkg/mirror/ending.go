@@ -56,7 +56,7 @@ func (p *Pipeline) settle() (rejoin bool) {
 		return false
 	case e.dest || p.window.n > 0 || !p.joined:
 		return false
-	case p.run.Dirty && (!p.run.Hot || p.sentTo > p.position.Source):
+	case p.doubt().Dirty && (!p.run.Hot || p.sentTo > p.position.Source):
 		p.detach(protocol.ScanCalm)
 		return true
 	}
