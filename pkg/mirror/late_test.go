@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +41,57 @@ func TestLatePartitionMergesCompressedBatches(t *testing.T) {
 					}
 				}
 				b.ackAll(0)
+				b.wantNothingHeld()
+			})
+		})
+	}
+}
+
+// TestMergingForwardsWhatItCannotRead: a batch that would be forwarded unread if it were alone, or large, or in time, is no reason to
+// stop because there are neighbours to merge it with.
+func TestMergingForwardsWhatItCannotRead(t *testing.T) {
+	sealed := func(base int64, attrs uint16) []byte { // its records are none, under a good checksum
+		b := entry{base: base, ids: idRange(base, 2), producer: -1, attrs: attrs, stamp: 1}.bytes()
+		for i := batch.HeaderLen; i < len(b); i++ {
+			b[i] = 0xfe
+		}
+		reseal(b)
+		return b
+	}
+	good := func(base int64, attrs uint16) []byte {
+		return entry{base: base, ids: idRange(base, 2), producer: -1, attrs: attrs, stamp: 1}.bytes()
+	}
+	for name, test := range map[string]struct {
+		attrs uint16
+		log   func(attrs uint16) [][]byte
+		want  []int32 // records of each batch
+	}{
+		"compressed, first":   {gzipCodec, func(a uint16) [][]byte { return [][]byte{sealed(1, a), good(3, a), good(5, a)} }, []int32{1, 2, 4}},
+		"compressed, between": {gzipCodec, func(a uint16) [][]byte { return [][]byte{good(1, a), good(3, a), sealed(5, a), good(7, a), good(9, a)} }, []int32{1, 4, 2, 4}},
+		"compressed, last":    {gzipCodec, func(a uint16) [][]byte { return [][]byte{good(1, a), sealed(3, a)} }, []int32{1, 2, 2}},
+		"uncompressed":        {0, func(a uint16) [][]byte { return [][]byte{good(1, a), good(3, a), sealed(5, a), good(7, a), good(9, a)} }, []int32{1, 4, 2, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, nil)
+				b.join()
+				b.feed([]entry{{base: 0, ids: idRange(0, 1), producer: -1, attrs: gzipCodec, stamp: 1}})
+				time.Sleep(time.Minute)
+				log := test.log(test.attrs)
+				end := batch.Batch(log[len(log)-1]).NextOffset()
+				_, _, generation, _ := b.p.FetchFrom()
+				b.respondBytes(generation, end, log)
+				var got []int32
+				for i := range b.p.window.n {
+					got = append(got, b.p.window.at(i).Records)
+				}
+				if !slices.Equal(got, test.want) {
+					t.Errorf("queued batches of %d records, want %d: %+v", got, test.want, b.p.Status(time.Now()))
+				}
+				b.ackAll(0)
+				if got := b.position(); got.Source != end || int64(got.Sequence) != end {
+					t.Errorf("position is %+v, want %d", got, end)
+				}
 				b.wantNothingHeld()
 			})
 		})

@@ -17,7 +17,7 @@ func (in *Intake) mergeable(b batch.Batch) bool {
 // keep holds a small batch back until its neighbour comes: two are merged, a lone one is forwarded as it is.
 func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 	if records, _ := in.recoder.Pending(); records > 0 {
-		in.rewrite(b, in.codecFor(b.Codec()))
+		in.merge(b, hold)
 		return
 	}
 	if in.kept == nil {
@@ -28,22 +28,35 @@ func (in *Intake) keep(b batch.Batch, hold *Buffer) {
 	first := in.kept
 	in.kept = nil
 	in.p.next = first.BaseOffset()
-	in.rewrite(first, in.codecFor(first.Codec()))
-	in.rewrite(b, in.codecFor(b.Codec()))
+	if in.merge(first, in.keptIn); in.reading() {
+		in.keep(b, hold)
+	}
+}
+
+// merge takes b into the recoder. What cannot be taken apart is forwarded as it is, as it would be without neighbours: that
+// costs a batch, and no reader of the source is better off with a partition that stands still.
+func (in *Intake) merge(b batch.Batch, hold *Buffer) {
+	if err := in.unpack(b, in.codecFor(b.Codec())); err != nil && in.flush() {
+		in.forward(b, hold)
+	}
 }
 
 // rewrite takes the wanted records of b into the recoder, and writes a batch when enough have come together.
 func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
+	if err := in.unpack(b, codec); err != nil && in.flush() {
+		in.unreadable(b, err)
+	}
+}
+
+// unpack is rewrite, but for a batch that cannot be taken apart: of that it returns why, and takes nothing.
+func (in *Intake) unpack(b batch.Batch, codec batch.Codec) error {
 	p := in.p
 	if (in.kept != nil || codec != in.codec || p.skip > 0) && !in.flush() || !in.reading() {
-		return
+		return nil
 	}
 	in.codec = codec
 	if err := in.collect(b); err != nil {
-		if in.flush() {
-			in.unreadable(b, err)
-		}
-		return
+		return err
 	}
 	_, size := in.recoder.Pending()
 	passed := p.skip > 0
@@ -51,11 +64,12 @@ func (in *Intake) rewrite(b batch.Batch, codec batch.Codec) {
 	p.next, p.nextEpoch = b.NextOffset(), b.LeaderEpoch()
 	if p.narrow.on {
 		in.takeCuts()
-		return
+		return nil
 	}
 	if passed || size >= p.link.mergeTarget() || codec != batch.None && !p.link.recompress && !in.late {
 		in.take()
 	}
+	return nil
 }
 
 // collect takes the wanted records of b into the recoder. A large batch stands alone there: it takes turns with those of all
