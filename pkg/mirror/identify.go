@@ -77,14 +77,18 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 			starts[i].obstacle = obstacle{cause: CausePositionLost, why: have.Err.Error()}
 			continue
 		}
+		outdated := known && found && id.OutdatedBy(have.Position)
 		switch {
-		case known && template.Compacted && !id.Compacted: // since it began: what was sent cannot be counted any more
+		case outdated && (id.Compacted || template.Compacted): // a place to go on at, and not a word on what may be sent from there
+			starts[i] = beginning{id: id, at: have.Position, obstacle: obstacle{cause: CausePositionLost, why: outdatedText}}
+			continue
+		case known && !outdated && template.Compacted && !id.Compacted: // since it began: what was sent cannot be counted any more
 			id.Compacted = true
-		case known:
+		case known && !outdated:
 		case found && template.Compacted: // a position does not prove which epoch was the newest
 			starts[i].obstacle = obstacle{cause: CausePositionLost, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
 			continue
-		case found: // the store was lost: the position proves the identity
+		case found: // the store was lost, or put back to an earlier state: the position proves the identity
 			id = template
 			id.DestPartition = t.destPartition(template, p, destPartitions)
 			id = have.Position.Rebuild(id)
@@ -114,6 +118,8 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 	}
 	return starts, true, nil
 }
+
+const outdatedText = "the stored identity of this partition of a compacted topic is older than the saved position: the store was put back to an earlier state, and the producer epochs that were used since are not known; go on with a new producer by mirror skip"
 
 // planPlain is plan for an at-least-once link: every run is a new producer that begins at the saved position, and what the
 // run before had sent beyond it is sent again.

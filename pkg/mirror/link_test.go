@@ -346,6 +346,8 @@ func TestLinkBegins(t *testing.T) {
 		change(&p)
 		return p
 	}
+	skipped := stored
+	skipped.ProducerID, skipped.Generation, skipped.Base.ProducerID, skipped.Base.Generation = 8, 1, 8, 1
 	compacted := stored
 	compacted.Compacted, compacted.Epoch, compacted.Start = true, 4, 33
 	for _, test := range []struct {
@@ -366,6 +368,9 @@ func TestLinkBegins(t *testing.T) {
 		{name: "position", stored: &stored, saved: &saved, want: saved},
 		{name: "position of another producer", stored: &stored, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID = 8 })), want: stored.Base},
 		{name: "store lost", saved: &saved, want: saved},
+		{name: "store put back to before a skip", stored: &stored, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID, p.Generation = 8, 1 })),
+			want: newer(saved, func(p *protocol.Position) { p.ProducerID, p.Generation = 8, 1 })},
+		{name: "position of before a skip", stored: &skipped, saved: &saved, want: skipped.Base},
 		{name: "another was first", conflict: true, want: stored.Base},
 		{name: "compacted, first start", compacted: true, want: protocol.Position{Source: 11, SourceEpoch: -1, ProducerID: 1001, Dest: 40, DestEpoch: 3}},
 		{name: "compacted, position of the newest epoch", compacted: true, stored: &compacted, saved: new(newer(saved, func(p *protocol.Position) { p.Epoch = 4 })),

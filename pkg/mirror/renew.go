@@ -30,6 +30,8 @@ func (t *topic) renew(ctx context.Context, p *Pipeline, h halted, at place) (beg
 		if p.stopped() { // its next owner would not know of the new identity
 			return ErrUnknownPartition
 		}
+		id.Generation = ids[p.source.Partition].Next(h.position)
+		id.Base.Generation = id.Generation
 		b = t.beginning(&id, protocol.Position{}, false)
 		ids[p.source.Partition] = b.id
 		return nil

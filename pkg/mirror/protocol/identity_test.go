@@ -55,6 +55,33 @@ func TestBegin(t *testing.T) {
 	}
 }
 
+func TestOutdatedBy(t *testing.T) {
+	plain := Identity{ProducerID: 7, Generation: 2}
+	compacted := Identity{ProducerID: 7, Generation: 2, Compacted: true, Epoch: 3}
+	for name, tt := range map[string]struct {
+		id    Identity
+		saved Position
+		want  bool
+	}{
+		"the same":                           {plain, Position{ProducerID: 7, Generation: 2}, false},
+		"of before a skip":                   {plain, Position{ProducerID: 6, Generation: 1}, false},
+		"of after a skip":                    {plain, Position{ProducerID: 8, Generation: 3}, true},
+		"of a version without generations":   {plain, Position{ProducerID: 6}, false},
+		"compacted, of the newest run":       {compacted, Position{ProducerID: 7, Generation: 2, Epoch: 3}, false},
+		"compacted, of a run before":         {compacted, Position{ProducerID: 7, Generation: 2, Epoch: 1}, false},
+		"compacted, of a later run":          {compacted, Position{ProducerID: 7, Generation: 2, Epoch: 4}, true},
+		"compacted, of before a skip":        {compacted, Position{ProducerID: 6, Generation: 1, Epoch: 9}, false},
+		"compacted, of after a skip":         {compacted, Position{ProducerID: 8, Generation: 3}, true},
+		"epochs where there are none to use": {plain, Position{ProducerID: 7, Generation: 2, Epoch: 4}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.id.OutdatedBy(tt.saved); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestNextEpoch(t *testing.T) {
 	base := Position{Source: 100, ProducerID: 7}
 	tests := map[string]struct {
@@ -149,7 +176,7 @@ func TestRebuild(t *testing.T) {
 // TestIdentityForm holds that what the store keeps comes back whole.
 func TestIdentityForm(t *testing.T) {
 	want := Identity{SourceCluster: "s", SourceTopicID: "t", DestCluster: "d", DestTopic: "orders", DestTopicID: "u", DestPartition: 3,
-		ProducerID: 1 << 62, Base: Position{1, 2, 1 << 62, 4, 5, 6, 7}, Compacted: true, Epoch: 8, Start: 9}
+		ProducerID: 1 << 62, Generation: 2, Base: Position{1, 2, 1 << 62, 4, 5, 6, 7, 8}, Compacted: true, Epoch: 8, Start: 9}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ type Position struct {
 	Sequence    int32 // sequence of the next record
 	Dest        int64 // destination offset after our last acknowledged batch, or where to begin the scan
 	DestEpoch   int32 // leader epoch of the destination partition when Dest was learnt, -1 when unknown
+	Generation  int32 `json:",omitempty"` // of the identity, see there
 }
 
 // Place names a topic of a cluster by the cluster's id. The zero value is none.
@@ -37,13 +38,14 @@ const maxPlaceBytes = 300
 // metadata is the form of a Position in the group's metadata string; short names, as a broker may limit it to
 // offset.metadata.max.bytes (4096 by default) and it stands there once per partition.
 type metadata struct {
-	Version   int   `json:"v"`
-	Producer  int64 `json:"pid"`
-	Epoch     int16 `json:"pe,omitempty"`
-	Sequence  int32 `json:"seq"`
-	Dest      int64 `json:"dst"`
-	DestEpoch int32 `json:"de"`
-	To        Place `json:"to,omitzero"`
+	Version    int   `json:"v"`
+	Producer   int64 `json:"pid"`
+	Epoch      int16 `json:"pe,omitempty"`
+	Sequence   int32 `json:"seq"`
+	Dest       int64 `json:"dst"`
+	DestEpoch  int32 `json:"de"`
+	Generation int32 `json:"g,omitempty"`
+	To         Place `json:"to,omitzero"`
 }
 
 const metadataVersion = 1
@@ -54,7 +56,7 @@ func (p Position) Metadata(to Place) string {
 	if !to.named() {
 		to = Place{}
 	}
-	b, err := json.Marshal(metadata{metadataVersion, p.ProducerID, p.Epoch, p.Sequence, p.Dest, p.DestEpoch, to})
+	b, err := json.Marshal(metadata{metadataVersion, p.ProducerID, p.Epoch, p.Sequence, p.Dest, p.DestEpoch, p.Generation, to})
 	if err != nil {
 		panic(err) // a struct of integers and strings
 	}
@@ -69,11 +71,11 @@ func ParsePosition(next int64, leaderEpoch int32, text string) (Position, Place,
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Position{}, Place{}, fmt.Errorf("read position metadata %.60q: %w", text, err)
 	}
-	p := Position{next, leaderEpoch, m.Producer, m.Epoch, m.Sequence, m.Dest, m.DestEpoch}
+	p := Position{next, leaderEpoch, m.Producer, m.Epoch, m.Sequence, m.Dest, m.DestEpoch, m.Generation}
 	switch {
 	case m.Version != metadataVersion:
 		return Position{}, Place{}, fmt.Errorf("read position metadata: version %d, this program knows %d", m.Version, metadataVersion)
-	case next < 0, leaderEpoch < -1, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0, m.DestEpoch < -1:
+	case next < 0, leaderEpoch < -1, m.Producer < 0, m.Epoch < 0, m.Sequence < 0, m.Dest < 0, m.DestEpoch < -1, m.Generation < 0:
 		return Position{}, Place{}, fmt.Errorf("read position metadata %.120q at offset %d, leader epoch %d: negative number", text, next, leaderEpoch)
 	case p.Metadata(m.To) != text:
 		return Position{}, Place{}, fmt.Errorf("read position metadata %.120q: not written by this program", text)
@@ -84,14 +86,17 @@ func ParsePosition(next int64, leaderEpoch int32, text string) (Position, Place,
 // Identity is what makes a mirrored partition the same producer for ever. It is created once, atomically, before the
 // first produce (rule I), and survives the loss of every position.
 type Identity struct {
-	SourceCluster string   `json:"source_cluster"`
-	SourceTopicID string   `json:"source_topic_id"`
-	DestCluster   string   `json:"dest_cluster"`
-	DestTopic     string   `json:"dest_topic"`
-	DestTopicID   string   `json:"dest_topic_id"`
-	DestPartition int32    `json:"dest_partition"`
-	ProducerID    int64    `json:"producer_id"`
-	Base          Position `json:"base"` // where the partition began
+	SourceCluster string `json:"source_cluster"`
+	SourceTopicID string `json:"source_topic_id"`
+	DestCluster   string `json:"dest_cluster"`
+	DestTopic     string `json:"dest_topic"`
+	DestTopicID   string `json:"dest_topic_id"`
+	DestPartition int32  `json:"dest_partition"`
+	ProducerID    int64  `json:"producer_id"`
+	// Generation counts the identities that the partition had before and gave up, each with its producer. A position tells of
+	// which it is: so one that was saved later than a store's content shows that this is an old one that was put back.
+	Generation int32    `json:"generation,omitempty"`
+	Base       Position `json:"base"` // where the partition began
 	// One more than the newest leader epoch of the source under which anything was sent, 0 when that is not known. It is
 	// stored before the first record of a newer epoch is sent (S1): what the destination holds beyond a position was read
 	// under an epoch below it, so a walk that meets a newer one has met a log that was cut.
@@ -128,6 +133,17 @@ func (id Identity) Begin(saved Position, found bool) Position {
 	return p
 }
 
+// OutdatedBy says that a position was saved under a later identity of the partition, or by a later run of a compacted one, than
+// the store knows: its content was put back to an earlier state, as from a backup. A position that is void for being of an
+// earlier one does not say so. A later identity is what the position says (Rebuild); of a compacted source nobody knows which
+// epochs were handed out meanwhile, and to take one of them again would lose records without a trace (H6).
+func (id Identity) OutdatedBy(saved Position) bool {
+	return saved.Generation > id.Generation || id.Compacted && saved.Generation == id.Generation && saved.ProducerID == id.ProducerID && saved.Epoch > id.Epoch
+}
+
+// Next returns the generation of an identity that takes the place of id, which may be an old one, where the partition stands at p.
+func (id Identity) Next(p Position) int32 { return max(id.Generation, p.Generation) + 1 }
+
 // Foretold says whether records of a source leader epoch may be sent: the stored identity says that this may have happened.
 func (id Identity) Foretold(epoch int32) bool {
 	return epoch < id.SourceEpochs || id.SourceEpochs == math.MaxInt32
@@ -163,7 +179,7 @@ func (id Identity) NextEpoch(p Position) (Identity, Position) {
 // For a plain source any saved position will do. For a compacted one p must be of the newest epoch ever handed out, which
 // p itself cannot show: a later run that saved nothing has used the epoch that NextEpoch would give again.
 func (p Position) Rebuild(id Identity) Identity {
-	id.ProducerID, id.Base = p.ProducerID, p
+	id.ProducerID, id.Generation, id.Base = p.ProducerID, p.Generation, p
 	if id.Compacted {
 		id.Epoch, id.Start = p.Epoch, p.Source
 	}

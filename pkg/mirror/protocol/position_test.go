@@ -10,7 +10,7 @@ import (
 func somePosition(r *rand.Rand) Position {
 	return Position{
 		Source: r.Int64(), SourceEpoch: r.Int32() - 1, ProducerID: r.Int64(), Epoch: int16(r.IntN(2) * r.IntN(math.MaxInt16+1)),
-		Sequence: r.Int32(), Dest: r.Int64(), DestEpoch: r.Int32() - 1,
+		Sequence: r.Int32(), Dest: r.Int64(), DestEpoch: r.Int32() - 1, Generation: int32(r.IntN(2) * r.IntN(math.MaxInt32)),
 	}
 }
 
@@ -40,13 +40,14 @@ func TestPositionForm(t *testing.T) {
 		to       Place
 		want     string
 	}{
-		"with place":      {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", "eu.clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"id","t":"eu.clicks"}}`},
-		"no topic":        {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", ""}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
-		"long":            {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"id", strings.Repeat("t", 299)}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
-		"no text":         {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"\xff", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
-		"in need of \\\\": {Position{8, 2, 7001, 0, 42, 99, 3}, Place{"<id>", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"\u003cid\u003e","t":"clicks"}}`},
-		"plain":           {Position{8, 2, 7001, 0, 42, 99, 3}, Place{}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
-		"compacted":       {Position{8, -1, 7001, 5, 42, 99, -1}, Place{}, `{"v":1,"pid":7001,"pe":5,"seq":42,"dst":99,"de":-1}`},
+		"with place":      {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{"id", "eu.clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"id","t":"eu.clicks"}}`},
+		"no topic":        {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{"id", ""}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"long":            {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{"id", strings.Repeat("t", 299)}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"no text":         {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{"\xff", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"in need of \\\\": {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{"<id>", "clicks"}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"to":{"c":"\u003cid\u003e","t":"clicks"}}`},
+		"plain":           {Position{8, 2, 7001, 0, 42, 99, 3, 0}, Place{}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3}`},
+		"after a skip":    {Position{8, 2, 7001, 0, 42, 99, 3, 1}, Place{}, `{"v":1,"pid":7001,"seq":42,"dst":99,"de":3,"g":1}`},
+		"compacted":       {Position{8, -1, 7001, 5, 42, 99, -1, 0}, Place{}, `{"v":1,"pid":7001,"pe":5,"seq":42,"dst":99,"de":-1}`},
 		"zero":            {Position{}, Place{}, `{"v":1,"pid":0,"seq":0,"dst":0,"de":0}`},
 	}
 	for name, tt := range tests {
@@ -110,8 +111,8 @@ func TestParsePositionRefuses(t *testing.T) {
 }
 
 func FuzzParsePosition(f *testing.F) {
-	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3}.Metadata(Place{}))
-	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3}.Metadata(Place{"id", "eu.clicks"}))
+	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3, 0}.Metadata(Place{}))
+	f.Add(int64(8), int32(2), Position{8, 2, 7001, 0, 42, 99, 3, 0}.Metadata(Place{"id", "eu.clicks"}))
 	f.Add(int64(0), int32(-1), `{"v":1,"pid":7,"pe":1,"seq":42,"dst":99,"de":-1}`)
 	f.Add(int64(-1), int32(-1), `{}`)
 	f.Add(int64(1), int32(1), "")
