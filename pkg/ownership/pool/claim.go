@@ -166,7 +166,7 @@ func (m *member) own(u plan.Unit, s succession, from string) {
 	now := time.Now()
 	t := &tenure{Tenure: mirror.Tenure{Unit: mirror.Unit(u), Term: s.term, Since: now, Before: s.before}, from: l.tick(), settled: s.before == mirror.PredecessorNone}
 	if s.before != mirror.PredecessorNone {
-		t.Wait = m.session.Timeout // a peer's proof of a death may be wrong; the other's session has ended by then
+		t.Wait = max(m.session.Timeout, m.longest) // a peer's proof of a death may be wrong; the other's session has ended by then
 	}
 	l.tenures[u] = t
 	delete(l.attempts, u)

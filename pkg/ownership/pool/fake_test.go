@@ -58,7 +58,10 @@ func newRegion(t *testing.T, topics int) *region {
 }
 
 // start starts a process for an instance.
-func (r *region) start(instance string) *actor {
+func (r *region) start(instance string) *actor { return r.startWith(instance, timeout) }
+
+// startWith starts a member whose sessions have a timeout of their own.
+func (r *region) startWith(instance string, timeout time.Duration) *actor {
 	r.t.Helper()
 	r.started++
 	c := r.ensemble.Client(timeout)

@@ -39,7 +39,7 @@ func (m *member) join() {
 	l.joining = true
 	draining, session := m.draining, m.session
 	m.do(func(ctx context.Context) func() {
-		self, err := m.makeSelf(ctx, draining)
+		self, err := m.makeSelf(ctx, draining, session.Timeout)
 		return func() {
 			l.joining = false
 			l.joins++
@@ -58,8 +58,8 @@ func (m *member) join() {
 
 // makeSelf creates the member node, and the nodes above it where they are missing. It returns the name. What is done under a
 // later session than that of this life is no node of its, but by then there is another life, which removes it.
-func (m *member) makeSelf(ctx context.Context, draining bool) (string, error) {
-	data, err := m.selfData(draining)
+func (m *member) makeSelf(ctx context.Context, draining bool, session time.Duration) (string, error) {
+	data, err := m.selfData(draining, session)
 	if err != nil {
 		return "", err
 	}
@@ -95,8 +95,8 @@ func (m *member) findSelf(ctx context.Context, prefix string, cause error) (stri
 	return "", cause
 }
 
-func (m *member) selfData(draining bool) ([]byte, error) {
-	return znode.Member{Instance: m.cfg.Instance, Zone: m.cfg.Zone, Capacity: m.cfg.Capacity, Peer: m.cfg.PeerAddress, Draining: draining}.Encode()
+func (m *member) selfData(draining bool, session time.Duration) ([]byte, error) {
+	return znode.Member{Instance: m.cfg.Instance, Zone: m.cfg.Zone, Capacity: m.cfg.Capacity, Peer: m.cfg.PeerAddress, Draining: draining, SessionMillis: session.Milliseconds()}.Encode()
 }
 
 // makePaths creates what must be there before members join.
@@ -130,9 +130,9 @@ func (m *member) writeOwn() {
 		return
 	}
 	o.writing = true
-	self := m.life.self
+	self, session := m.life.self, m.session.Timeout
 	m.do(func(ctx context.Context) func() {
-		data, err := m.selfData(want)
+		data, err := m.selfData(want, session)
 		if err == nil {
 			_, err = m.client.Write(ctx, coord.Op{Kind: coord.OpSet, Path: m.paths.Member(self), Data: data, Version: coord.AnyVersion})
 		}

@@ -33,6 +33,7 @@ type member struct {
 	evictions map[string]time.Time    // newest, by instance
 	dead      map[string]*death       // members whose processes are proven dead
 	unowned   map[plan.Unit]time.Time // since when nobody has them
+	longest   time.Duration           // session timeout of any member that was seen: each goes by its own
 	listed    bool                    // owners were, once
 	stats     stats
 	problems  problems

@@ -29,6 +29,7 @@ func (m *member) memberRead(name string, e *entry) {
 	switch {
 	case err == nil:
 		e.content = content
+		m.longest = max(m.longest, time.Duration(content.SessionMillis)*time.Millisecond)
 	case name == m.life.self:
 		m.life.own.spoilt, err = true, nil // it is written again
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"tributary/pkg/mirror"
 	"tributary/pkg/mirror/protocol"
@@ -56,6 +57,26 @@ func TestIdentities(t *testing.T) {
 		}
 		if err := a.Update(ctx, "eu", "topic-000", first); err != nil {
 			t.Errorf("the same again: %v", err)
+		}
+	})
+}
+
+// TestSameIdentitiesOfAnother has two members take the same epoch of a compacted topic at the same time, and the answer to the first
+// get lost: only one of them may go on with it.
+func TestSameIdentitiesOfAnother(t *testing.T) {
+	within(t, 2, func(t *testing.T, r *region) {
+		a, b, _ := trio(r)
+		ctx := t.Context()
+		ids := mirror.Identities{Partitions: map[int32]protocol.Identity{0: {DestTopic: "d", ProducerID: 5, Compacted: true, Epoch: 3, Start: 40}}}
+		a.client.Delay(func() time.Duration { return time.Second }) // each request arrives after b's
+		a.client.Drop(false)
+		answer := make(chan error)
+		go func() { answer <- a.Update(ctx, "eu", "topic-000", ids) }()
+		if err := b.Update(ctx, "eu", "topic-000", ids); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-answer; !errors.Is(err, mirror.ErrConflict) {
+			t.Errorf("a write that was lost, while another wrote the same: %v, want a conflict", err)
 		}
 	})
 }

@@ -49,6 +49,34 @@ func TestPredecessors(t *testing.T) {
 	}
 }
 
+// A proof of death may be wrong, and who is taken for dead goes by the lease of its own session: old records wait that long, also
+// where those who take over have sessions with a shorter timeout.
+func TestDeadOwnersSessionIsWaitedFor(t *testing.T) {
+	within(t, 12, func(t *testing.T, r *region) {
+		a := r.startWith("a", 5*timeout)
+		b := r.start("b")
+		r.await(10 * time.Second)
+		r.pass(30 * time.Second)
+		if len(a.tenures()) == 0 {
+			t.Fatal("nothing is to be taken over")
+		}
+		r.kill(a, true)
+		r.until("b has all", 10*time.Second, func() bool { return len(b.tenures()) == 12 })
+		n := 0
+		for _, u := range b.tenures() {
+			if u.Before != mirror.PredecessorDead {
+				continue
+			}
+			if n++; u.Wait < 5*timeout {
+				t.Errorf("%s waits for %v, and the session of its former owner may live for %v", u, u.Wait, 5*timeout)
+			}
+		}
+		if n == 0 {
+			t.Error("nothing was taken over from a dead owner")
+		}
+	})
+}
+
 // A unit whose silent predecessor nobody has waited out goes from hand to hand with that, until it is settled.
 func TestWaitIsHandedOn(t *testing.T) {
 	within(t, 1, func(t *testing.T, r *region) {

@@ -43,7 +43,7 @@ func TestRefused(t *testing.T) {
 			`{"format":1,"instance":"a","capacity":0}`, `{"format":1,"instance":"a","capacity":-1}`, `{"format":1,"instance":"a","capacity":1001}`, `{"format":1,"instance":"a","capacity":1e999}`,
 			`{"format":1,"instance":"` + long + `","capacity":1}`, `{"format":1,"instance":"a\nb","capacity":1}`, `{"format":1,"instance":"a","zone":"\u0000","capacity":1}`,
 			`{"format":1,"instance":"a","capacity":1,"peer":"nowhere"}`, `{"format":1,"instance":"a","capacity":1,"peer":"a:0"}`, `{"format":1,"instance":"a","capacity":1,"peer":"a:99999"}`,
-			`{"format":1,"instance":"a","capacity":1,"peer":":1"}`,
+			`{"format":1,"instance":"a","capacity":1,"peer":":1"}`, `{"format":1,"instance":"a","capacity":1,"session_ms":-1}`, `{"format":1,"instance":"a","capacity":1,"session_ms":86400001}`,
 		},
 		"owner": {`{"format":1,"incarnation":"x","term":1}`, `{"format":1,"incarnation":` + a + `,"term":0}`, `{"format":1,"incarnation":` + a + `,"term":99999999999999999999}`},
 		"term": {
@@ -72,7 +72,7 @@ func TestRefused(t *testing.T) {
 		"identities": {
 			`{"format":1,"topic":"clicks"}`, `{"format":1,"topic":"clicks","partitions":null}`,
 			`{"format":1,"topic":"other","partitions":{}}`, `{"format":1,"topic":"clicks","partitions":{"-1":{"dest_topic":"x"}}}`, `{"format":1,"topic":"clicks","partitions":{"0":{}}}`,
-			`{"format":1,"topic":"clicks","partitions":{},"more":1}`, identity(`,"new_field":1`), identity(`,"producer_id":-1`), identity(`,"base":{"Dest":-5}`), identity(`,"source_cluster":"` + long + `"`),
+			`{"format":1,"topic":"clicks","partitions":{},"more":1}`, `{"format":1,"topic":"clicks","by":"nobody","partitions":{}}`, identity(`,"generation":-1`), identity(`,"new_field":1`), identity(`,"producer_id":-1`), identity(`,"base":{"Dest":-5}`), identity(`,"source_cluster":"` + long + `"`),
 		},
 	}
 	for _, c := range codecs() {

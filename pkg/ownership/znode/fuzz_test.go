@@ -26,8 +26,17 @@ func codecs() []codec {
 		{"term", func(b []byte) (any, error) { return DecodeTerm(b) }, func(v any) ([]byte, error) { return v.(Term).Encode() }},
 		{"report", func(b []byte) (any, error) { return DecodeReport(b) }, func(v any) ([]byte, error) { return v.(Report).Encode() }},
 		{"pin", func(b []byte) (any, error) { return DecodePin(b) }, func(v any) ([]byte, error) { return v.(Pin).Encode() }},
-		{"identities", func(b []byte) (any, error) { return DecodeIdentities("clicks", b) }, func(v any) ([]byte, error) { return v.(Identities).Encode("clicks") }},
+		{"identities", func(b []byte) (any, error) {
+			ids, by, err := DecodeIdentities("clicks", b)
+			return writtenIdentities{ids, by}, err
+		},
+			func(v any) ([]byte, error) { w := v.(writtenIdentities); return w.ids.Encode("clicks", w.by) }},
 	}
+}
+
+type writtenIdentities struct {
+	ids Identities
+	by  string
 }
 
 // samples are contents as this program writes them, by the name of their codec.
@@ -37,7 +46,7 @@ func samples() map[string][]any {
 	clicks, one, two := plan.Unit{Topic: "clicks", Of: 1}, plan.Unit{Topic: "orders", Part: 0, Of: 2}, plan.Unit{Topic: "orders", Part: 1, Of: 2}
 	position := protocol.Position{Source: 5, SourceEpoch: -1, ProducerID: 1 << 62, Epoch: 3, Sequence: 9, Dest: 77, DestEpoch: 4}
 	return map[string][]any{
-		"member": {Member{Instance: "mirror-eu-1", Zone: "a", Capacity: 1.5, Peer: "[fe80::1]:9099", Draining: true}, Member{Instance: "ä <&> b", Capacity: 1000}},
+		"member": {Member{Instance: "mirror-eu-1", Zone: "a", Capacity: 1.5, Peer: "[fe80::1]:9099", Draining: true, SessionMillis: 6000}, Member{Instance: "ä <&> b", Capacity: 1000}},
 		"owner":  {Owner{a, 1}, Owner{b, 1 << 60}},
 		"plan": {plan.Plan{
 			Seats:      map[plan.Unit]plan.Seat{clicks: {Owner: a, Standby: b}, one: {Owner: b}, two: {Owner: a, Standby: b}},
@@ -51,8 +60,8 @@ func samples() map[string][]any {
 		"term":   {Term{1, a, EndedNot, true}, Term{7, b, EndedDrained, false}, Term{8, a, EndedDead, false}},
 		"report": {Report{map[string]int{"clicks": 6, "orders": 2}, map[plan.Unit]Load{two: {1.25e6, true}, clicks: {0, false}, {Topic: "gone", Of: 1}: {1, false}}, true}, Report{map[string]int{}, map[plan.Unit]Load{}, false}},
 		"pin":    {Pin{"mirror-eu-1"}},
-		"identities": {Identities{}, Identities{0: {SourceCluster: "s", SourceTopicID: "st", DestCluster: "d", DestTopic: "eu.clicks", DestTopicID: "dt", DestPartition: 3,
-			ProducerID: 7, Base: position, Floor: position, SourceEpochs: 1 << 30, Compacted: true, Epoch: 2, Start: 9}, 1048575: {DestTopic: "x"}}},
+		"identities": {writtenIdentities{Identities{}, ""}, writtenIdentities{Identities{0: {SourceCluster: "s", SourceTopicID: "st", DestCluster: "d", DestTopic: "eu.clicks", DestTopicID: "dt", DestPartition: 3,
+			ProducerID: 7, Base: position, Floor: position, SourceEpochs: 1 << 30, Generation: 3, Compacted: true, Epoch: 2, Start: 9}, 1048575: {DestTopic: "x"}}, a}},
 	}
 }
 

@@ -13,24 +13,27 @@ type Identities map[int32]protocol.Identity
 type identitiesForm struct {
 	format
 	Topic      string                      `json:"topic"`
+	By         string                      `json:"by,omitempty"`
 	Partitions map[int32]protocol.Identity `json:"partitions"`
 }
 
-// Encode returns the content of the node of a source topic.
-func (ids Identities) Encode(topic string) ([]byte, error) {
+// Encode returns the content of the node of a source topic, as written by an incarnation: of two that write the same, as both may
+// take the same epoch, each has to know which write was done.
+func (ids Identities) Encode(topic, by string) ([]byte, error) {
 	if err := ids.check(topic); err != nil {
 		return nil, fmt.Errorf("encode identities of topic %.300q: %w", topic, err)
 	}
 	if ids == nil {
 		ids = Identities{}
 	}
-	return encode("identities of topic "+topic, identitiesForm{format{formatNumber}, topic, ids})
+	return encode("identities of topic "+topic, identitiesForm{format{formatNumber}, topic, by, ids})
 }
 
-// DecodeIdentities reads the content of the node of a source topic. It must be of this topic.
-func DecodeIdentities(topic string, data []byte) (Identities, error) {
+// DecodeIdentities reads the content of the node of a source topic, which must be of this topic, and who wrote it, "" where an
+// earlier version did.
+func DecodeIdentities(topic string, data []byte) (ids Identities, by string, err error) {
 	var f identitiesForm
-	err := decodeAll(data, &f)
+	err = decodeAll(data, &f)
 	if err == nil && f.Topic != topic {
 		err = fmt.Errorf("it is of topic %.300q", f.Topic)
 	}
@@ -40,10 +43,13 @@ func DecodeIdentities(topic string, data []byte) (Identities, error) {
 	if err == nil {
 		err = Identities(f.Partitions).check(topic)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("decode identities of topic %.300q: %w", topic, err)
+	if err == nil && f.By != "" {
+		_, err = ParseIncarnation(f.By)
 	}
-	return f.Partitions, nil
+	if err != nil {
+		return nil, "", fmt.Errorf("decode identities of topic %.300q: %w", topic, err)
+	}
+	return f.Partitions, f.By, nil
 }
 
 func (ids Identities) check(topic string) error {
@@ -71,11 +77,11 @@ func checkIdentity(id protocol.Identity) error {
 			return err
 		}
 	}
-	if id.DestPartition < 0 || id.ProducerID < 0 || id.SourceEpochs < 0 || id.Epoch < 0 || id.Start < 0 || id.Rebuilt < 0 {
+	if id.DestPartition < 0 || id.ProducerID < 0 || id.SourceEpochs < 0 || id.Epoch < 0 || id.Start < 0 || id.Rebuilt < 0 || id.Generation < 0 {
 		return fmt.Errorf("a negative number in %+v", id)
 	}
 	for _, p := range []protocol.Position{id.Base, id.Floor} {
-		if p.Source < 0 || p.SourceEpoch < -1 || p.ProducerID < 0 || p.Epoch < 0 || p.Sequence < 0 || p.Dest < 0 || p.DestEpoch < -1 {
+		if p.Source < 0 || p.SourceEpoch < -1 || p.ProducerID < 0 || p.Epoch < 0 || p.Sequence < 0 || p.Dest < 0 || p.DestEpoch < -1 || p.Generation < 0 {
 			return fmt.Errorf("a negative number in position %+v", p)
 		}
 	}

@@ -12,7 +12,12 @@ type Member struct {
 	Capacity float64 `json:"capacity"`       // above 0, to 1000
 	Peer     string  `json:"peer,omitempty"` // host:port, empty where it listens for no peers
 	Draining bool    `json:"draining,omitempty"`
+	// SessionMillis is the timeout of its session: for so long it may go on after a wrong proof of its death. 0: an earlier
+	// version does not tell.
+	SessionMillis int64 `json:"session_ms,omitempty"`
 }
+
+const maxSessionMillis = 24 * 60 * 60 * 1000
 
 type memberForm struct {
 	format
@@ -49,6 +54,9 @@ func (m Member) check() error {
 	}
 	if err := checkPeer(m.Peer); err != nil {
 		return err
+	}
+	if m.SessionMillis < 0 || m.SessionMillis > maxSessionMillis {
+		return fmt.Errorf("session timeout of %d ms is not between 0 and %d", m.SessionMillis, maxSessionMillis)
 	}
 	if m.Capacity == 0 {
 		return errors.New("capacity is 0")

@@ -78,15 +78,15 @@ func TestLargestIdentities(t *testing.T) {
 		}
 		return ids
 	}
-	data, err := make(1000).Encode("clicks")
+	data, err := make(1000).Encode("clicks", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := DecodeIdentities("clicks", data); err != nil || !reflect.DeepEqual(got, make(1000)) {
+	if got, _, err := DecodeIdentities("clicks", data); err != nil || !reflect.DeepEqual(got, make(1000)) {
 		t.Fatalf("came back different, err %v", err)
 	}
 	t.Logf("1,000 partitions: %d bytes", len(data))
-	if _, err := make(20000).Encode("clicks"); !errors.Is(err, ErrTooLarge) {
+	if _, err := make(20000).Encode("clicks", ""); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("20,000 partitions: err %v, want %v", err, ErrTooLarge)
 	}
 }
