@@ -102,9 +102,7 @@ func (s *session) answeredOne(now time.Time, throttle time.Duration) (refill boo
 	l := s.lane
 	l.mu.Lock()
 	l.inFlight--
-	if throttle > 0 {
-		l.muted = now.Add(throttle)
-	}
+	l.throttle(throttle, now)
 	s.awaits(now)
 	refill = l.inFlight < refillAt
 	l.mu.Unlock()

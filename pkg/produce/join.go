@@ -19,8 +19,8 @@ const (
 	joinRetry = 250 * time.Millisecond
 	// grace is how long a calm scan lets old requests die. Their connections are closed and their senders' kernels have
 	// thrown away what was not sent (SO_LINGER 0), so what is left is what a broker has read and not handled yet, or still
-	// reads from its own socket buffer. It is counted only while the leader answers promptly: a frozen broker keeps requests
-	// for as long as it is frozen.
+	// reads from its own socket buffer. It is counted only while the leader answers promptly, as a frozen broker keeps requests
+	// for as long as it is frozen; and from the end of a quota's pause on, see throttle.go.
 	grace       = 3 * time.Second
 	promptly    = time.Second
 	logEndPoll  = 20 * time.Millisecond
@@ -67,10 +67,14 @@ func (l *lane) takeJoiners() (quick, slow []*joiner) {
 	l.mu.Lock()
 	list := l.joiners
 	l.joiners = nil
+	muted := l.muted
 	l.mu.Unlock()
 	for _, e := range list {
 		e.joining.Store(false)
 		plan, ok := e.p.Plan()
+		if plan.Need == protocol.ScanCalm && muted.After(plan.NotBefore) {
+			plan.NotBefore = muted
+		}
 		switch {
 		case !ok:
 			l.ready(e) // it may have joined already
@@ -138,6 +142,9 @@ func (j *joiner) settle() { j.e = nil }
 // waitGrace returns once the leader has answered promptly before and after a whole grace, with those of which it told each
 // time. The error is the first reason why it did not of others.
 func (l *lane) waitGrace(ctx context.Context, address string, list []*joiner) (lasting []*joiner, first error) {
+	if err := l.waitThrottle(ctx, address); err != nil {
+		return nil, err
+	}
 	conn, err := l.sink.cluster.Dial(ctx, address)
 	if err != nil {
 		return nil, err

@@ -27,14 +27,15 @@ type lane struct {
 	wake   chan struct{} // holds one: ready, window or delayed changed
 	joinUp chan struct{} // holds one: joiners changed
 
-	mu       sync.Mutex
-	members  map[*entry]bool      // guarded by mu
-	links    map[*mirror.Link]int // guarded by mu: members of each
-	readied  []*entry             // guarded by mu: may have something to send
-	joiners  []*entry             // guarded by mu: want to join
-	later    []delayed            // guarded by mu
-	inFlight int                  // guarded by mu: requests not yet answered
-	muted    time.Time            // guarded by mu: the broker reads nothing before, for a quota
+	mu        sync.Mutex
+	members   map[*entry]bool      // guarded by mu
+	links     map[*mirror.Link]int // guarded by mu: members of each
+	readied   []*entry             // guarded by mu: may have something to send
+	joiners   []*entry             // guarded by mu: want to join
+	later     []delayed            // guarded by mu
+	inFlight  int                  // guarded by mu: requests not yet answered
+	muted     time.Time            // guarded by mu: the broker reads nothing before, for a quota
+	throttled time.Time            // guarded by mu: when it said so last
 
 	working []*entry // owned by the writer: taken from readied, in turn
 	encoder encoder  // owned by the writer

@@ -63,6 +63,9 @@ func (s *session) write(ctx context.Context) error {
 		if !next.IsZero() {
 			wait = min(wait, time.Until(next))
 		}
+		if pause := l.pause(time.Now()); pause > 0 {
+			wait = min(wait, pause)
+		}
 		timer.Reset(max(wait, 0))
 		s.holdBack()
 		select {
@@ -87,11 +90,12 @@ func (l *lane) idle() bool {
 func (s *session) fill() (int, error) {
 	l := s.lane
 	l.mu.Lock()
-	free := maxInFlight - l.inFlight
+	room := l.room(time.Now())
+	free := room - l.inFlight
 	l.working = append(l.working, l.readied...)
 	l.readied = l.readied[:0]
 	l.mu.Unlock()
-	s.full = free <= maxInFlight-refillAt && len(l.working) > 0
+	s.full = (free <= 0 || free <= room-refillAt) && len(l.working) > 0
 	if s.full || len(l.working) == 0 || s.conn.NeedsReauth() {
 		return 0, nil
 	}
