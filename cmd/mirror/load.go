@@ -24,7 +24,7 @@ func explain(path string, err error) error {
 		return fmt.Errorf("the configuration is not sound; no cluster was touched:\n%w", err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; write one, starting from configs/reference.yaml, or name another with --config", err)
+		return fmt.Errorf("%w; write one with mirror init, or from configs/reference.yaml, or name another with --config", err)
 	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w; run it as the user the service runs as, or make %s readable", err, path)
