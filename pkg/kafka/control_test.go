@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -36,6 +37,21 @@ func TestMetadata(t *testing.T) {
 		if want := fake.LeaderFor("clicks", int32(id)); p.Leader != want || p.Err != nil || p.LeaderEpoch < 0 || p.Replicas < 1 || p.ISR < 1 {
 			t.Errorf("partition %d: got %+v, want leader %d", id, p, want)
 		}
+	}
+}
+
+// A broker that is down is not among the live ones, and still among those with replicas.
+func TestMetadataNamesWhoHasReplicas(t *testing.T) {
+	name := "clicks"
+	md, err := newMetadata(&kmsg.MetadataResponse{
+		Brokers: []kmsg.MetadataResponseBroker{{NodeID: 1, Host: "a", Port: 9092}, {NodeID: 3, Host: "c", Port: 9092}},
+		Topics:  []kmsg.MetadataResponseTopic{{Topic: &name, Partitions: []kmsg.MetadataResponseTopicPartition{{Leader: 1, Replicas: []int32{1, 2}}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[int32]bool{1: true, 2: true}; !maps.Equal(md.Assigned, want) || len(md.Brokers) != 2 {
+		t.Errorf("got %v with replicas, %v live, want %v, and 1 and 3", md.Assigned, md.Brokers, want)
 	}
 }
 

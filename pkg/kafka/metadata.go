@@ -29,7 +29,10 @@ type Metadata struct {
 	Controller int32
 	// Brokers are the addresses (host:port) of the live brokers by id.
 	Brokers map[int32]string
-	Topics  map[string]Topic
+	// Assigned are the brokers that have a replica of some topic, whether they live or not: one that is down is not in
+	// Brokers and still here, one that left the cluster is in neither.
+	Assigned map[int32]bool
+	Topics   map[string]Topic
 }
 
 // Topic is one topic of a Metadata.
@@ -109,6 +112,7 @@ func newMetadata(answer *kmsg.MetadataResponse) (*Metadata, error) {
 	md := &Metadata{
 		Controller: answer.ControllerID,
 		Brokers:    make(map[int32]string, len(answer.Brokers)),
+		Assigned:   make(map[int32]bool, len(answer.Brokers)),
 		Topics:     make(map[string]Topic, len(answer.Topics)),
 	}
 	if answer.ClusterID != nil {
@@ -124,6 +128,11 @@ func newMetadata(answer *kmsg.MetadataResponse) (*Metadata, error) {
 		partitions, err := newPartitions(topic.Partitions)
 		if err != nil {
 			return nil, fmt.Errorf("topic %s: %w", *topic.Topic, err)
+		}
+		for _, p := range topic.Partitions {
+			for _, id := range p.Replicas {
+				md.Assigned[id] = true
+			}
 		}
 		md.Topics[*topic.Topic] = Topic{
 			Name: *topic.Topic, ID: topic.TopicID, Internal: topic.IsInternal,

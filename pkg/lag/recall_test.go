@@ -1,9 +1,11 @@
 package lag
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,12 +74,25 @@ func TestALookWaitsForNoDisk(t *testing.T) {
 	case <-time.After(lastSave + 20*time.Second):
 		t.Error("it does not end")
 	}
-	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0) // whoever writes goes on
+	reader, err := os.OpenFile(pipe, os.O_RDWR, 0) // whoever writes goes on, and fails: a pipe is no file
 	if err != nil {
 		t.Fatalf("nobody was to write: %v", err)
 	}
-	if err := reader.Close(); err != nil {
-		t.Error(err)
+	defer reader.Close()
+	awaitSavers(t)
+}
+
+// awaitSavers waits until nobody writes a file any more.
+func awaitSavers(t *testing.T) {
+	t.Helper()
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		stacks := make([]byte, 1<<20)
+		if stacks = stacks[:runtime.Stack(stacks, true)]; !bytes.Contains(stacks, []byte("durable.(*Saver)")) {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("somebody still writes:\n%s", stacks)
+		}
 	}
 }
 

@@ -2,18 +2,13 @@ package probe
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"tributary/pkg/kafka"
 )
-
-// codeTopicAuthorization is what a broker answers who may not describe a topic's settings.
-const codeTopicAuthorization = 29
 
 // arrange prepares for the topics that are wanted and exist, and returns what is wrong with the partitions that cannot be
 // asked about. What is remembered of other topics is kept while they exist: they may be wanted later.
@@ -69,35 +64,6 @@ func shorten(names []string) string {
 		return strings.Join(names[:few], ", ") + fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Join(names, ", ")
-}
-
-// readSettings reads the settings of all topics when it is time, and of those whose settings are not known.
-func (p *Prober) readSettings(ctx context.Context) error {
-	var names []string
-	all := time.Since(p.settingAt) >= settingsEvery
-	for name := range p.asked {
-		if all || p.topics[name].settings == nil {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	slices.Sort(names)
-	read, err := p.cluster.TopicConfigs(ctx, names, settingNames()...)
-	for name, values := range read {
-		if t := p.topics[name]; t != nil {
-			s := newSettings(values)
-			t.settings = &s
-		}
-	}
-	if err == nil && all {
-		p.settingAt = time.Now()
-	}
-	if code, ok := kafka.Code(err); ok && code == codeTopicAuthorization {
-		return rights(err, "DESCRIBE_CONFIGS on the topics")
-	}
-	return err
 }
 
 // publish makes the answer that readers get from now on.

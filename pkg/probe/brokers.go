@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"tributary/pkg/kafka"
@@ -41,14 +40,8 @@ type broker struct {
 	boundErr error
 }
 
-// askBrokers asks all brokers that lead something, side by side, and takes in their answers.
-func (p *Prober) askBrokers(ctx context.Context, md *kafka.Metadata, wants Wants) error {
-	brokers := p.spread(md, wants)
-	var wg sync.WaitGroup
-	for _, b := range brokers {
-		wg.Go(func() { b.ask(ctx, p.cluster) })
-	}
-	wg.Wait()
+// takeBrokers takes in the answers of the brokers.
+func (p *Prober) takeBrokers(brokers []*broker, wants Wants) error {
 	var failed, untold []error
 	for _, b := range brokers {
 		failed = append(failed, b.boundErr)
@@ -100,15 +93,24 @@ func (p *Prober) spread(md *kafka.Metadata, wants Wants) []*broker {
 // ask puts the questions in this order: sizes before ends, and ends before starts, as Partition promises.
 func (b *broker) ask(ctx context.Context, cluster *kafka.Cluster) {
 	b.dirsAt = time.Now()
-	b.dirs, b.dirsErr = cluster.LogDirs(ctx, b.addr, b.partitions)
+	b.dirsErr = bounded(ctx, func(ctx context.Context) (err error) {
+		b.dirs, err = cluster.LogDirs(ctx, b.addr, b.partitions)
+		return err
+	})
 	b.endsAt = time.Now()
-	if b.ends, b.boundErr = cluster.Bounds(ctx, b.addr, b.partitions, kafka.LogEnd); len(b.ends) == 0 {
+	b.boundErr = bounded(ctx, func(ctx context.Context) (err error) {
+		b.ends, err = cluster.Bounds(ctx, b.addr, b.partitions, kafka.LogEnd)
+		return err
+	})
+	if len(b.ends) == 0 {
 		return
 	}
-	var err error
-	b.starts, err = cluster.Bounds(ctx, b.addr, b.partitions, kafka.LogStart)
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		b.starts, err = cluster.Bounds(ctx, b.addr, b.partitions, kafka.LogStart)
+		return err
+	})
 	if b.boundErr = errors.Join(b.boundErr, err); len(b.starts) > 0 {
-		b.boundErr = errors.Join(b.boundErr, b.readHeads(ctx, cluster))
+		b.boundErr = errors.Join(b.boundErr, bounded(ctx, func(ctx context.Context) error { return b.readHeads(ctx, cluster) }))
 	}
 }
 
@@ -170,6 +172,20 @@ func distinct(list []kafka.At) []kafka.At {
 		}
 	}
 	return out
+}
+
+// prune forgets the disks of brokers that are not asked any more: of those that lead nothing of what is mirrored, and of those
+// that left the cluster. One that is only down still has its replicas, and what it said last stands.
+func (p *Prober) prune(md *kafka.Metadata, asked []*broker) {
+	gone := func(id DiskID) bool {
+		_, alive := md.Brokers[id.Broker]
+		return !alive && !md.Assigned[id.Broker]
+	}
+	maps.DeleteFunc(p.disks, func(id DiskID, _ *growth) bool { return gone(id) })
+	maps.DeleteFunc(p.volumes, func(id DiskID, _ Disk) bool {
+		_, alive := md.Brokers[id.Broker]
+		return gone(id) || alive && !slices.ContainsFunc(asked, func(b *broker) bool { return b.id == id.Broker })
+	})
 }
 
 // takeDirs takes in the directories of a broker.

@@ -73,7 +73,10 @@ func TestFirst(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	s := newSettings(map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "60000", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"})
+	s, err := newSettings(map[string]string{"cleanup.policy": "compact,delete", "retention.ms": "60000", "retention.bytes": "-1", "message.timestamp.type": "LogAppendTime"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if age, ok := s.ByAge(); age != time.Minute || !ok || !s.Compacts || !s.AppendTime {
 		t.Errorf("got %+v", s)
 	}
@@ -81,12 +84,21 @@ func TestSettings(t *testing.T) {
 		t.Error("-1 is a limit")
 	}
 	for name, values := range map[string]map[string]string{"compact": {"cleanup.policy": "compact", "retention.ms": "60000", "retention.bytes": "9"},
-		"for ever": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}, "as long as can be": {"cleanup.policy": "delete", "retention.ms": "9223372036854775807"}, "nothing known": {}} {
-		s := newSettings(values)
+		"for ever": {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}, "as long as can be": {"cleanup.policy": "delete", "retention.ms": "9223372036854775807", "retention.bytes": "-1"}, "by nothing": {"cleanup.policy": "", "retention.ms": "1", "retention.bytes": "1"}} {
+		s, err := newSettings(values)
 		_, age := s.ByAge()
 		_, size := s.BySize()
-		if age || size {
-			t.Errorf("%s: something is deleted: %+v", name, s)
+		if age || size || err != nil {
+			t.Errorf("%s: something is deleted: %+v, %v", name, s, err)
+		}
+	}
+	for want, values := range map[string]map[string]string{
+		"no cleanup.policy":            {"retention.ms": "1", "retention.bytes": "-1"},
+		"no number as retention.ms":    {"cleanup.policy": "delete", "retention.bytes": "-1"},
+		"no number as retention.bytes": {"cleanup.policy": "delete", "retention.ms": "1", "retention.bytes": "1GB"},
+	} {
+		if s, err := newSettings(values); err == nil || err.Error() != want {
+			t.Errorf("got %+v, %v, want %q", s, err, want)
 		}
 	}
 	now := s

@@ -46,27 +46,43 @@ type diskMemory struct {
 	Rates []float32
 }
 
-// save writes what is to be remembered. A failure is a word in the log: nothing that is known now is lost by it.
-func (p *Prober) save() {
-	p.saved = time.Now()
-	if p.cfg.Path == "" || p.id == "" {
-		return
+// lastSave is for how long the end of a process waits for a disk.
+const lastSave = 3 * time.Second
+
+// newSaver returns what writes what is to be remembered, apart from the rounds; nil where nothing is kept. A failure is a word
+// in the log: nothing that is known now is lost by it.
+func (p *Prober) newSaver() *durable.Saver {
+	if p.cfg.Path == "" {
+		return nil
 	}
-	if err := p.write(); err != nil {
-		p.log.Warn("traffic of the last week not saved; a restart forgets it", "err", err)
-	}
+	return durable.NewSaver(p.cfg.Path, p.notSaved)
 }
 
-func (p *Prober) write() error {
+func (p *Prober) notSaved(err error) {
+	p.log.Warn("traffic of the last week not saved; a restart forgets it", "err", err)
+}
+
+// save has written what is to be remembered.
+func (p *Prober) save(disk *durable.Saver) {
+	p.saved = time.Now()
+	if disk == nil || p.id == "" {
+		return
+	}
 	var body bytes.Buffer
 	if err := gob.NewEncoder(&body).Encode(p.remembered()); err != nil {
-		return fmt.Errorf("encode traffic: %w", err)
+		p.notSaved(fmt.Errorf("encode traffic: %w", err))
+		return
 	}
 	text := append([]byte(header), binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body.Bytes()))...)
-	if err := durable.Replace(p.cfg.Path, append(text, body.Bytes()...)); err != nil {
-		return fmt.Errorf("write traffic: %w", err)
+	disk.Put(append(text, body.Bytes()...))
+}
+
+// end saves for the last time. It waits until all is written, but not for ever: a process that ends must not hang on a disk.
+func (p *Prober) end(disk *durable.Saver) {
+	p.save(disk)
+	if disk != nil && !disk.End(lastSave) {
+		p.log.Warn("the disk of the state directory does not answer; the traffic seen last may not be saved")
 	}
-	return nil
 }
 
 func (p *Prober) remembered() memory {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 const (
 	// interval is the time from the begin of one round to that of the next.
 	interval = 10 * time.Second
-	// roundTimeout bounds a round. What was answered until then counts.
-	roundTimeout = 8 * time.Second
+	// questionTimeout bounds each question of a round by itself: one that is answered late, or never, takes no time from those
+	// after it. A broker that answers nothing at all makes a round last three of them; what the others said then is not stale.
+	questionTimeout = 5 * time.Second
 	// settingsEvery is how often settings are read again: one that was lowered shortens deadlines.
 	settingsEvery = time.Minute
 	// saveEvery is how often what is remembered is written.
@@ -52,15 +54,14 @@ type Prober struct {
 	log     *slog.Logger
 
 	// All below but latest is owned by Run.
-	id        string // of the cluster, "" until it is known
-	topics    map[string]*topic
-	asked     map[string]bool // the topics that this round asks about
-	disks     map[DiskID]*growth
-	volumes   map[DiskID]Disk // as answered last
-	settingAt time.Time       // when settings were read last
-	saved     time.Time
-	success   time.Time
-	troubles  map[string]string // what is being complained about: by kind, the words
+	id       string // of the cluster, "" until it is known
+	topics   map[string]*topic
+	asked    map[string]bool // the topics that this round asks about
+	disks    map[DiskID]*growth
+	volumes  map[DiskID]Disk // as answered last
+	saved    time.Time
+	success  time.Time
+	troubles map[string]string // what is being complained about: by kind, the words
 
 	latest atomic.Pointer[Answer]
 }
@@ -69,6 +70,8 @@ type Prober struct {
 type topic struct {
 	id         kafka.TopicID
 	settings   *Settings
+	settled    time.Time    // when the cluster said last what the settings are, or that it does not tell
+	untold     error        // why the settings were not told then, nil when they were
 	partitions []*partition // empty where only settings are wanted
 }
 
@@ -88,17 +91,18 @@ func New(cfg Config, cluster *kafka.Cluster, log *slog.Logger) *Prober {
 // Run asks at once and every ten seconds until ctx ends, remembers, and returns nil. Call it once.
 func (p *Prober) Run(ctx context.Context) error {
 	p.load()
+	disk := p.newSaver()
+	defer p.end(disk)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	p.saved = time.Now()
 	for {
 		p.round(ctx)
 		if time.Since(p.saved) >= saveEvery {
-			p.save()
+			p.save(disk)
 		}
 		select {
 		case <-ctx.Done():
-			p.save()
 			return nil
 		case <-tick.C:
 		}
@@ -111,10 +115,7 @@ func (p *Prober) Answer() *Answer { return p.latest.Load() }
 // round asks everything once, takes in what was answered, and publishes.
 func (p *Prober) round(ctx context.Context) {
 	began := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, roundTimeout)
-	defer cancel()
-	wants := p.cfg.Wants()
-	err := p.ask(bounded, wants)
+	err := p.ask(ctx, p.cfg.Wants())
 	if ctx.Err() != nil {
 		return // what failed then says nothing
 	}
@@ -127,7 +128,11 @@ func (p *Prober) round(ctx context.Context) {
 
 // ask goes through the questions of a round. It returns why not all were answered.
 func (p *Prober) ask(ctx context.Context, wants Wants) error {
-	md, err := p.cluster.Metadata(ctx)
+	var md *kafka.Metadata
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		md, err = p.cluster.Metadata(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -136,8 +141,23 @@ func (p *Prober) ask(ctx context.Context, wants Wants) error {
 	}
 	p.id = md.ClusterID
 	missing := p.arrange(md, wants)
-	p.complain("settings", p.readSettings(ctx))
-	return errors.Join(missing, p.askBrokers(ctx, md, wants))
+	settings, brokers := p.unsettled(time.Now()), p.spread(md, wants)
+	var wg sync.WaitGroup
+	wg.Go(func() { settings.ask(ctx, p.cluster) })
+	for _, b := range brokers {
+		wg.Go(func() { b.ask(ctx, p.cluster) })
+	}
+	wg.Wait()
+	p.complain("settings", p.settle(settings))
+	p.prune(md, brokers)
+	return errors.Join(missing, p.takeBrokers(brokers, wants))
+}
+
+// bounded puts one question, which has its own time.
+func bounded(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
+	defer cancel()
+	return question(ctx)
 }
 
 // complain logs when a kind of trouble begins and ends, and keeps its words for the answer.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,8 +27,26 @@ type bed struct {
 	fake   *kfake.Cluster
 	prober *Prober
 	path   string
-	lines  *strings.Builder
+	lines  *lines
 	next   int64 // what waits in both partitions
+}
+
+// lines is a log that a test reads while others write it.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func newBed(t *testing.T, opts ...kfake.Opt) *bed {
@@ -37,7 +56,7 @@ func newBed(t *testing.T, opts ...kfake.Opt) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(fake.Close)
-	b := &bed{fake: fake, path: filepath.Join(t.TempDir(), "traffic"), lines: &strings.Builder{}}
+	b := &bed{fake: fake, path: filepath.Join(t.TempDir(), "traffic"), lines: &lines{}}
 	b.again(t)
 	return b
 }
@@ -55,6 +74,12 @@ func (b *bed) again(t *testing.T) {
 		return Wants{Sources: map[string][]Offset{"clicks": {{0, b.next}, {1, b.next}}}, Settings: []string{"copy", "unborn"}}
 	}
 	b.prober = New(Config{Wants: wants, Path: b.path}, c, log)
+}
+
+// save has the prober write what it remembers, and returns when it is written.
+func (b *bed) save() {
+	disk := b.prober.newSaver()
+	b.prober.end(disk)
 }
 
 func (b *bed) write(t *testing.T, partition int32, at time.Time, n int) {
@@ -175,7 +200,7 @@ func TestAWeekOfTrafficOutlivesARestart(t *testing.T) {
 	b.write(t, 0, time.Now(), 4)
 	b.prober.round(t.Context())
 	before, marks := clicks.volume.appended, len(clicks.volume.marks)
-	b.prober.save()
+	b.save()
 
 	b.again(t)
 	b.prober.load()
@@ -206,7 +231,7 @@ func TestAWeekOfTrafficOutlivesARestart(t *testing.T) {
 		if err := os.WriteFile(spoiled, spoil(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b.lines.Reset()
+		b.lines = &lines{}
 		b.again(t)
 		b.prober.cfg.Path = spoiled
 		b.prober.load()
@@ -225,7 +250,7 @@ func TestMemoryOfAnotherClusterIsForgotten(t *testing.T) {
 	b.write(t, 0, time.Now(), 4)
 	b.prober.round(t.Context())
 	b.prober.topics["clicks"].partitions[0].speed.hours = []peak{{time.Now().Unix()/3600 - 5, 7}}
-	b.prober.save()
+	b.save()
 	other := newBed(t, kfake.ClusterID("another"))
 	other.prober.cfg.Path = b.path
 	other.prober.load()

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -34,9 +35,18 @@ func settingNames() []string {
 	return []string{keyPolicy, keyRetention, keyRetentionBytes, keySegmentBytes, keySegmentAge, keyCompactionLag, keyDeleteRetention, keyTimestamp}
 }
 
-// newSettings reads the effective settings of a topic. One that is missing or no number is that of a broker which does not
-// have it: nothing is concluded from it.
-func newSettings(values map[string]string) Settings {
+// newSettings reads the effective settings of a topic. An error says which of those that every broker has is missing or no
+// number: without it nobody knows what the topic deletes. Of the others, one that is missing is that of a broker which does not
+// have it, and nothing is concluded from it.
+func newSettings(values map[string]string) (Settings, error) {
+	if _, ok := values[keyPolicy]; !ok {
+		return Settings{}, fmt.Errorf("no %s", keyPolicy)
+	}
+	for _, key := range []string{keyRetention, keyRetentionBytes} {
+		if _, err := strconv.ParseInt(values[key], 10, 64); err != nil {
+			return Settings{}, fmt.Errorf("no number as %s", key)
+		}
+	}
 	policy := strings.Split(values[keyPolicy], ",")
 	s := Settings{Retention: millis(values[keyRetention]), RetentionBytes: whole(values[keyRetentionBytes]), SegmentBytes: whole(values[keySegmentBytes]),
 		SegmentAge: millis(values[keySegmentAge]), CompactionLag: millis(values[keyCompactionLag]), DeleteRetention: millis(values[keyDeleteRetention]),
@@ -49,7 +59,7 @@ func newSettings(values map[string]string) Settings {
 			s.Compacts = true
 		}
 	}
-	return s
+	return s, nil
 }
 
 func whole(text string) int64 {
