@@ -25,8 +25,7 @@ type origin struct {
 	Interval time.Duration `json:"interval"`
 	Lost     int64         `json:"lost"`
 	Streams  []*stream     `json:"streams"`
-	Newest   streamID      `json:"newest"`           // the stream of the newest
-	Broken   bool          `json:"broken,omitempty"` // nothing was heard since records were passed over: what is missing says nothing
+	Newest   streamID      `json:"newest"` // the stream of the newest
 
 	Summary *lag.HeartbeatSummary `json:"summary"`
 
@@ -38,11 +37,18 @@ func (o *origin) take(r Record, now time.Time, live bool) {
 	s := o.stream(r, now)
 	lost, newer := s.take(r, now)
 	o.Lost += lost
+	if f := r.Former; f != nil {
+		for _, s := range o.Streams {
+			if s.streamID == (streamID{r.Cluster, f.Incarnation}) {
+				o.Lost += s.finish(*f, now)
+			}
+		}
+	}
 	written := r.Time
 	if written.After(now) { // its clock is ahead: it must not seem alive when it is not
 		written = now
 	}
-	o.Heard, o.Broken = now, false
+	o.Heard = now
 	if live {
 		o.latency = new(now.Sub(r.Time))
 	}
@@ -57,28 +63,28 @@ func (o *origin) take(r Record, now time.Time, live bool) {
 }
 
 // stream returns the stream that a record belongs to, and begins it when it is a new one. What is missing before its first
-// record counts when it follows one that was heard from the same cluster: the origin started anew meanwhile.
+// record counts when it follows one that was heard from the same cluster: the origin started anew meanwhile. Where nothing was
+// heard from there since records were passed over, it says nothing.
 func (o *origin) stream(r Record, now time.Time) *stream {
 	known := false
 	for _, s := range o.Streams {
 		if s.streamID == (streamID{r.Cluster, r.Incarnation}) {
 			return s
 		}
-		known = known || s.Cluster == r.Cluster && s.Incarnation < r.Incarnation
+		known = known || s.Cluster == r.Cluster && s.Incarnation < r.Incarnation && !s.Broken
 	}
 	if len(o.Streams) >= maxStreams {
 		oldest := slices.MinFunc(o.Streams, func(a, b *stream) int { return a.Heard.Compare(b.Heard) })
 		o.Lost += oldest.settle(now, true)
 		o.Streams = slices.DeleteFunc(o.Streams, func(s *stream) bool { return s == oldest })
 	}
-	s := &stream{streamID: streamID{r.Cluster, r.Incarnation}, Highest: -1, Broken: o.Broken || !known}
+	s := &stream{streamID: streamID{r.Cluster, r.Incarnation}, Highest: -1, Broken: !known}
 	o.Streams = append(o.Streams, s)
 	return s
 }
 
 // discontinue says that records were passed over, so that the next one's predecessors are not missed.
 func (o *origin) discontinue() {
-	o.Broken = true
 	for _, s := range o.Streams {
 		s.Broken, s.Holes = true, nil
 	}

@@ -51,10 +51,7 @@ func (r *reader) readPartition(ctx context.Context, p int32, until time.Time) er
 			return err
 		}
 		now := time.Now()
-		records, after, bad, err := unpack(data, next)
-		if err != nil {
-			return fmt.Errorf("read %s/%d at %s from offset %d: %w", r.cfg.Topic, p, r.cluster.Name(), next, err)
-		}
+		records, after, bad := unpack(data, next)
 		if after == next && next < end {
 			return fmt.Errorf("read %s/%d at %s: nothing was returned at offset %d, below the end %d", r.cfg.Topic, p, r.cluster.Name(), next, end)
 		}
@@ -137,7 +134,7 @@ func (r *reader) take(t taken, now time.Time) {
 // unpack takes batches apart, from an offset on. It returns the heartbeats, the offset after the last whole batch, and how
 // many records are none. A batch that cannot be read is passed over as one of these: nothing that comes after it may be
 // held up by what anybody may have written.
-func unpack(data []byte, next int64) (records []Record, after int64, bad int, err error) {
+func unpack(data []byte, next int64) (records []Record, after int64, bad int) {
 	after = next
 	for len(data) > 0 {
 		b, rest, err := batch.Split(data)
@@ -145,7 +142,12 @@ func unpack(data []byte, next int64) (records []Record, after int64, bad int, er
 			break
 		}
 		if err != nil {
-			return nil, next, 0, err
+			var ok bool
+			if rest, after, ok = passOver(data, after); ok {
+				bad++
+			}
+			data = rest
+			continue
 		}
 		data = rest
 		if b.NextOffset() <= after {
@@ -168,7 +170,22 @@ func unpack(data []byte, next int64) (records []Record, after int64, bad int, er
 		}
 		after = b.NextOffset()
 	}
-	return records, after, bad, nil
+	return records, after, bad
+}
+
+// passOver takes off what is no batch: a message of an older format, or what has the length of none. ok is false where the rest
+// of it was not returned, or lies before after. Where nobody can say how long it is, reading goes on at the next offset.
+func passOver(data []byte, after int64) (rest []byte, next int64, ok bool) {
+	m, rest, err := batch.SplitMessage(data)
+	switch {
+	case errors.Is(err, batch.ErrIncomplete):
+		return nil, after, false
+	case err != nil:
+		return nil, after + 1, true
+	case m.Offset() < after:
+		return rest, after, false
+	}
+	return rest, m.Offset() + 1, true
 }
 
 // contents returns the records of a batch; of a transaction's end there are none.

@@ -38,7 +38,8 @@ type Record struct {
 	Sequence    int64  // of this incarnation into this cluster, from 0
 	Time        time.Time
 	Interval    time.Duration
-	Unsure      spans // earlier sequences of which the origin does not know whether they were written; the newest ones
+	Unsure      spans   // earlier sequences of which the origin does not know whether they were written; the newest ones
+	Former      *former // nil when it is not known
 	Summary     *lag.HeartbeatSummary
 }
 
@@ -52,6 +53,7 @@ type wire struct {
 	Time        int64       `json:"time"`
 	Interval    int64       `json:"interval_ms"`
 	Unsure      [][2]int64  `json:"unsure,omitempty"`
+	Former      *wireFormer `json:"former,omitempty"`
 	Summary     *wireReport `json:"summary"`
 }
 
@@ -68,8 +70,9 @@ type wireReport struct {
 // encode returns the value of a record.
 func (r Record) encode() ([]byte, error) {
 	w := wire{V: version, Origin: r.Origin, Cluster: r.Cluster, Incarnation: r.Incarnation, Sequence: r.Sequence, Time: r.Time.UnixMilli(), Interval: r.Interval.Milliseconds()}
-	for _, s := range r.Unsure {
-		w.Unsure = append(w.Unsure, [2]int64{s.From, s.To})
+	w.Unsure = r.Unsure.wire()
+	if f := r.Former; f != nil {
+		w.Former = f.wire()
 	}
 	if s := r.Summary; s != nil {
 		w.Summary = &wireReport{Version: clip(s.Version), State: clip(string(s.State)), LossDeadline: millis(s.LossDeadline), DiskFullAt: millis(s.DiskFullAt), Eligible: s.Eligible, NotOK: s.NotOK}
@@ -103,19 +106,34 @@ func parse(key, value []byte) (Record, error) {
 		return Record{}, foreign("sequence %d", w.Sequence)
 	case w.Interval <= 0 || w.Interval > maxInterval.Milliseconds():
 		return Record{}, foreign("interval %d ms", w.Interval)
-	case len(w.Unsure) > maxSpans:
-		return Record{}, foreign("%d unsure spans", len(w.Unsure))
 	}
-	for _, s := range w.Unsure {
-		if last := len(r.Unsure) - 1; s[0] < 0 || s[1] <= s[0] || s[1] > w.Sequence || last >= 0 && s[0] < r.Unsure[last].To {
-			return Record{}, foreign("unsure span %v", s)
+	if r.Unsure, err = parseSpans(w.Unsure, w.Sequence); err != nil {
+		return Record{}, err
+	}
+	if w.Former != nil {
+		if r.Former, err = w.Former.parse(w.Incarnation); err != nil {
+			return Record{}, err
 		}
-		r.Unsure = append(r.Unsure, span{s[0], s[1]})
 	}
 	if r.Summary, err = w.Summary.parse(); err != nil {
 		return Record{}, err
 	}
 	return r, nil
+}
+
+// parseSpans reads spans of sequences below a number.
+func parseSpans(list [][2]int64, below int64) (spans, error) {
+	if len(list) > maxSpans {
+		return nil, foreign("%d unsure spans", len(list))
+	}
+	var all spans
+	for _, s := range list {
+		if last := len(all) - 1; s[0] < 0 || s[1] <= s[0] || s[1] > below || last >= 0 && s[0] < all[last].To {
+			return nil, foreign("unsure span %v", s)
+		}
+		all = append(all, span{s[0], s[1]})
+	}
+	return all, nil
 }
 
 // read takes the value apart: one document of this version, and nothing behind it.

@@ -15,7 +15,7 @@ func moment(seconds int) time.Time { return time.Unix(1_700_000_000+int64(second
 // complete is a record with everything.
 func complete() Record {
 	return Record{Origin: "ad-17", Cluster: "edge", Incarnation: 1_700_000_000_000, Sequence: 40, Time: moment(0), Interval: 10 * time.Second, Unsure: spans{{3, 5}, {7, 40}},
-		Summary: &lag.HeartbeatSummary{Version: "v1.2", State: "copying", Lag: new(1500 * time.Millisecond), LossDeadline: new(moment(3600)), DiskFullAt: new(moment(7200)), Eligible: new(true), NotOK: 3}}
+		Former: &former{1_600_000_000_000, 9, spans{{1, 2}}}, Summary: &lag.HeartbeatSummary{Version: "v1.2", State: "copying", Lag: new(1500 * time.Millisecond), LossDeadline: new(moment(3600)), DiskFullAt: new(moment(7200)), Eligible: new(true), NotOK: 3}}
 }
 
 func encoded(t *testing.T, r Record) string {
@@ -60,6 +60,7 @@ func TestARecordIsSmall(t *testing.T) {
 	for i := range int64(maxSpans) {
 		r.Unsure = append(r.Unsure, span{maxSequence - 1000 + 3*i, maxSequence - 999 + 3*i})
 	}
+	r.Former = &former{r.Incarnation - 1, maxSequence, r.Unsure}
 	r.Summary.Version, r.Summary.State = strings.Repeat("v", 200), "destination_throttled"
 	value := encoded(t, r)
 	if len(value) > maxRecordBytes/2 {
@@ -68,7 +69,7 @@ func TestARecordIsSmall(t *testing.T) {
 	if _, err := parse([]byte(r.Origin), []byte(value)); err != nil {
 		t.Error(err)
 	}
-	r.Unsure = nil
+	r.Unsure, r.Former = nil, nil
 	if summary := encoded(t, r); len(summary) > 1<<10 {
 		t.Errorf("without unsure spans it has %d bytes, want 1 KiB at most", len(summary))
 	}
@@ -96,6 +97,9 @@ func TestForeignRecordsAreRefused(t *testing.T) {
 		"a far time":          {`"time":1700000000000`, `"time":253402300800000`},
 		"no interval":         {`"interval_ms":10000`, `"interval_ms":0`},
 		"a long interval":     {`"interval_ms":10000`, `"interval_ms":86400001`},
+		"a later former one":  {`"incarnation":1600000000000`, `"incarnation":1700000000000`},
+		"a former one of -1":  {`"next":9`, `"next":-1`},
+		"a former span":       {`[1,2]`, `[1,20]`},
 		"an empty span":       {`[3,5]`, `[3,3]`},
 		"a span backwards":    {`[3,5]`, `[5,3]`},
 		"spans out of order":  {`[3,5]`, `[3,8]`},

@@ -9,6 +9,15 @@ type span struct {
 // spans are in order and do not overlap.
 type spans []span
 
+// wire returns s as it is written.
+func (s spans) wire() [][2]int64 {
+	var list [][2]int64
+	for _, one := range s {
+		list = append(list, [2]int64{one.From, one.To})
+	}
+	return list
+}
+
 // with returns s and one sequence behind all of it, as at most limit spans: the oldest one is given up for it.
 func (s spans) with(sequence int64, limit int) spans {
 	if last := len(s) - 1; last >= 0 && s[last].To == sequence {

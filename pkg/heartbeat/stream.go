@@ -44,18 +44,36 @@ func (s *stream) take(r Record, now time.Time) (lost int64, newer bool) {
 		s.fill(r.Sequence)
 		return 0, false
 	}
-	missing := span{s.Highest + 1, r.Sequence}
+	lost = s.miss(r.Sequence, r.Unsure, now)
+	s.Highest, s.Broken = r.Sequence, false
+	return lost, true
+}
+
+// miss takes note that what is between the highest sequence and another one did not come, but for what the origin is unsure of.
+// It returns how many it found lost, as take does.
+func (s *stream) miss(below int64, unsure spans, now time.Time) (lost int64) {
+	missing := span{s.Highest + 1, below}
 	if !s.Broken && missing.To-missing.From <= maxJump {
-		for _, m := range r.Unsure.without(missing) {
+		for _, m := range unsure.without(missing) {
 			s.Holes = append(s.Holes, hole{m, now})
 		}
 	}
-	s.Highest, s.Broken = r.Sequence, false
 	for len(s.Holes) > maxHoles {
 		lost += s.Holes[0].To - s.Holes[0].From
 		s.Holes = s.Holes[1:]
 	}
-	return lost, true
+	return lost
+}
+
+// finish takes in how far the stream went, as the origin's next incarnation says: what is missing at its end was not seen to be
+// missing by what came after it. It returns how many it found lost, as take does.
+func (s *stream) finish(f former, now time.Time) (lost int64) {
+	if s.Broken || f.Next <= s.Highest+1 {
+		return 0
+	}
+	lost = s.miss(f.Next, f.Unsure, now)
+	s.Highest = f.Next - 1
+	return lost
 }
 
 // fill takes a sequence out of the holes: it came after all. One that came before, or counts as lost already, is in none.

@@ -122,6 +122,20 @@ func TestHolesAreBounded(t *testing.T) {
 	}
 }
 
+// What was passed over of one cluster is not made good by what another one brings.
+func TestADiscontinuityIsOfEachCluster(t *testing.T) {
+	o := &origin{}
+	o.take(step{sequence: 0}.record(), moment(0), false)
+	o.take(step{sequence: 0, cluster: "other"}.record(), moment(0), false)
+	o.discontinue()
+	o.take(step{sequence: 1, cluster: "other"}.record(), moment(1), false)
+	o.take(step{sequence: 9, start: 1}.record(), moment(2), false) // its first ones were passed over
+	o.take(step{sequence: 12, start: 1}.record(), moment(3), false)
+	if o.settle(moment(600)); o.Lost != 2 {
+		t.Errorf("lost %d, want 2: what came after the first that was heard", o.Lost)
+	}
+}
+
 // What a reader passed over is not lost, in the old stream and in a new one.
 func TestADiscontinuityIsNoLoss(t *testing.T) {
 	o := &origin{}

@@ -44,7 +44,9 @@ type writer struct {
 	snapshots func() *lag.Snapshot
 	log       *slog.Logger
 
-	incarnation int64 // set once
+	incarnation int64   // set once
+	file        string  // path of what it keeps for its next incarnation
+	former      *former // set once; nil when it is not known
 
 	partitions int   // owned by run, as all that follows up to mu: of the topic; 0 while that is not known to be there
 	next       int64 // sequence
@@ -56,7 +58,10 @@ type writer struct {
 }
 
 func newWriter(cfg Config, cluster target, snapshots func() *lag.Snapshot, log *slog.Logger) *writer {
-	return &writer{cfg: cfg, cluster: cluster, snapshots: snapshots, incarnation: time.Now().UnixMilli(), log: log.With("cluster", cluster.Name(), "topic", cfg.Topic)}
+	w := &writer{cfg: cfg, cluster: cluster, snapshots: snapshots, incarnation: time.Now().UnixMilli(), file: writtenFile(cfg.StateDir, cluster.Name()),
+		log: log.With("cluster", cluster.Name(), "topic", cfg.Topic)}
+	w.recall()
+	return w
 }
 
 // run writes until ctx ends.
@@ -66,12 +71,19 @@ func (w *writer) run(ctx context.Context) error {
 			return nil
 		}
 	}
+	disk := w.newSaver()
 	tick := time.NewTicker(w.cfg.Interval)
 	defer tick.Stop()
 	for {
-		w.beat(ctx)
+		next := w.next
+		if w.beat(ctx); w.next != next {
+			w.keep(disk)
+		}
 		select {
 		case <-ctx.Done():
+			if !disk.End(lastSave) {
+				w.log.Warn("the disk of the state directory does not answer; how many heartbeats were written may not be saved")
+			}
 			return nil
 		case <-tick.C: // one that came during a slow write is gone
 		}
@@ -109,7 +121,7 @@ func (w *writer) beat(ctx context.Context) {
 // write appends the next record. It takes a sequence whatever the outcome.
 func (w *writer) write(ctx context.Context) error {
 	now := time.Now()
-	r := Record{Origin: w.cfg.Instance, Cluster: w.cluster.Name(), Incarnation: w.incarnation, Sequence: w.next, Time: now, Interval: w.cfg.Interval, Unsure: w.unsure,
+	r := Record{Origin: w.cfg.Instance, Cluster: w.cluster.Name(), Incarnation: w.incarnation, Sequence: w.next, Time: now, Interval: w.cfg.Interval, Unsure: w.unsure, Former: w.former,
 		Summary: summarize(w.snapshots(), now)}
 	value, err := r.encode()
 	if err != nil {
