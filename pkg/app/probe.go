@@ -23,7 +23,7 @@ func (p *process) probe(cfg *config.Config, observed *lag.Config) error {
 	if err != nil {
 		return err
 	}
-	observed.Wanted = func(link, topic string) bool { return live[link].match(topic) }
+	observed.Wanted = wanted(live)
 	observed.Path = filepath.Join(cfg.StateDir, "outlook.json")
 	observed.Probes, observed.Retention = map[string]lag.Probes{}, thresholds(cfg)
 	for _, l := range cfg.Links {
@@ -41,6 +41,11 @@ func (p *process) probe(cfg *config.Config, observed *lag.Config) error {
 		observed.Probes[l.Name] = lag.Probes{Source: p.asides[l.From].prober.Answer, Target: p.asides[l.To].prober.Answer}
 	}
 	return nil
+}
+
+// wanted says whether a link mirrors a topic, by the patterns of the links.
+func wanted(links map[string]liveLink) func(link, topic string) bool {
+	return func(link, topic string) bool { return links[link].match(topic) }
 }
 
 // thresholds are those of the headroom, by name of the link.

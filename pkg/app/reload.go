@@ -109,6 +109,7 @@ func (r *reloader) put(next *config.Config, level slog.Level, links map[string]l
 	}
 	r.process.heard.Expect(next.Watchers)
 	r.process.observer.SetRetention(thresholds(next))
+	r.process.observer.SetWanted(wanted(links))
 	for name, l := range r.process.byName {
 		l.SetMatch(links[name].match)
 		l.SetRate(links[name].rate)

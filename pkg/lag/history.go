@@ -27,6 +27,7 @@ type linkHistory struct {
 type outside struct {
 	answers   answers
 	retention Retention
+	wanted    func(link, topic string) bool // nil: all are
 }
 
 type topicHistory struct {
@@ -71,7 +72,7 @@ func (h *linkHistory) observe(now time.Time, owner string, s mirror.LinkStatus, 
 		}
 		th := h.topics[ts.Topic]
 		if th == nil {
-			th = h.resume(ts.Topic)
+			th = h.resume(now, ts.Topic)
 		}
 		topics[ts.Topic] = th
 		topic, found := th.observe(now, ts, h.outside)

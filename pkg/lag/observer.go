@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tributary/pkg/durable"
 	"tributary/pkg/mirror"
 	"tributary/pkg/ownership/pool"
 )
@@ -42,7 +43,7 @@ type Config struct {
 	// Path is the file that keeps what was told of the time until loss, so that it goes on after a restart. "": nothing is kept.
 	Path string
 
-	// Wanted says whether a link mirrors a topic, as far as its configuration says. Nil: it does.
+	// Wanted says first whether a link mirrors a topic, as far as its configuration says; see SetWanted. Nil: it does.
 	Wanted func(link, topic string) bool
 
 	// Retention are the first thresholds of the headroom, by name of the link; see SetRetention.
@@ -67,6 +68,7 @@ type Observer struct {
 	remembered time.Time                             // owned by Run: when what is told was written last
 
 	retention atomic.Pointer[map[string]Retention]
+	wanted    atomic.Pointer[func(link, topic string) bool]
 	latest    atomic.Pointer[Snapshot]
 }
 
@@ -74,6 +76,7 @@ type Observer struct {
 func New(cfg Config, log *slog.Logger) (*Observer, error) {
 	o := &Observer{cfg: cfg, log: log}
 	o.SetRetention(cfg.Retention)
+	o.SetWanted(cfg.Wanted)
 	for i, status := range cfg.Links {
 		if status == nil {
 			return nil, fmt.Errorf("observe link %d of %d: it has no status to ask for", i+1, len(cfg.Links))
@@ -86,10 +89,10 @@ func New(cfg Config, log *slog.Logger) (*Observer, error) {
 // Run takes a snapshot at once and every second, and logs changes of state, until ctx ends. It returns nil. Call it once.
 func (o *Observer) Run(ctx context.Context) error {
 	o.recall()
-	var disk *saver
+	var disk *durable.Saver
 	if o.cfg.Path != "" {
-		disk = newSaver(o.cfg.Path, o.log)
-		defer disk.end()
+		disk = o.newSaver()
+		defer o.end(disk)
 	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -113,6 +116,10 @@ func (o *Observer) SetRetention(r map[string]Retention) {
 	copied := maps.Clone(r)
 	o.retention.Store(&copied)
 }
+
+// SetWanted gives what says from the next look on whether a link mirrors a topic; it is called from the goroutine of Run, and
+// must answer from memory. Nil: it does. Safe for concurrent use.
+func (o *Observer) SetWanted(wanted func(link, topic string) bool) { o.wanted.Store(&wanted) }
 
 // Snapshot returns the newest snapshot, nil before the first. It may be called at any time from any goroutine.
 func (o *Observer) Snapshot() *Snapshot { return o.latest.Load() }
@@ -145,7 +152,7 @@ func (o *Observer) look(now time.Time, h *linkHistory, s mirror.LinkStatus) Link
 	if !h.begun {
 		o.recallLink(now, h, s)
 	}
-	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name]}
+	h.outside = outside{o.cfg.Probes[s.Name].look(), (*o.retention.Load())[s.Name], *o.wanted.Load()}
 	link, changes := h.observe(now, o.cfg.Instance, s, view)
 	report(o.log.With("link", link.Name), now, changes, &h.loud)
 	h.loud.see(now, link)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"tributary/pkg/durable"
 	"tributary/pkg/mirror"
 )
 
@@ -69,7 +70,7 @@ func (o *Observer) recall() {
 }
 
 // remember has written what is told now, now and then. Where that fails, a restart knows less, and the log says so.
-func (o *Observer) remember(now time.Time, disk *saver) {
+func (o *Observer) remember(now time.Time, disk *durable.Saver) {
 	if disk == nil || now.Sub(o.remembered) < recallEvery && !o.remembered.IsZero() {
 		return
 	}
@@ -85,7 +86,7 @@ func (o *Observer) remember(now time.Time, disk *saver) {
 		o.log.Warn("what is told of the time until loss not saved; a restart forgets it", "err", err)
 		return
 	}
-	disk.put(text)
+	disk.Put(text)
 }
 
 // told is what the link tells of its topics, and what was told before of those that are not there yet.
@@ -116,7 +117,7 @@ func (h *linkHistory) told(l *Link) map[string]recalledOutlook {
 func (o *Observer) recallLink(now time.Time, h *linkHistory, s mirror.LinkStatus) {
 	h.begun, h.first = true, now
 	for name, told := range o.recalled[s.Name] {
-		if told.From == s.From && told.To == s.To && (o.cfg.Wanted == nil || o.cfg.Wanted(s.Name, name)) {
+		if told.From == s.From && told.To == s.To {
 			if h.recalled == nil {
 				h.recalled = map[string]recalledOutlook{}
 			}
@@ -125,10 +126,26 @@ func (o *Observer) recallLink(now time.Time, h *linkHistory, s mirror.LinkStatus
 	}
 }
 
+// ahead says that some of the times cannot be, at a time that is now: the clock was set back since. Then none of them counts:
+// they would hide a standstill, or a loss, until the clock is there again.
+func (r recalledOutlook) ahead(now time.Time) bool {
+	if r.Through != nil && r.Through.After(now) {
+		return true
+	}
+	for _, bounds := range r.Partitions {
+		for _, b := range bounds {
+			if b.Budget > 0 && b.At.After(later(now, b.Budget)) { // later than that of a record which arrives now
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // resume begins the history of a topic with what was told of it before the process began.
-func (h *linkHistory) resume(topic string) *topicHistory {
+func (h *linkHistory) resume(now time.Time, topic string) *topicHistory {
 	told, ok := h.recalled[topic]
-	if !ok {
+	if !ok || told.ahead(now) {
 		return &topicHistory{}
 	}
 	th := &topicHistory{through: told.Through, partitions: map[int32]*partitionHistory{}}
@@ -144,7 +161,7 @@ func (h *linkHistory) resume(topic string) *topicHistory {
 
 // standIn adds the topics that were there before the process began, and are not yet: a process that starts while a cluster
 // does not answer knows no topics, and the time until they lose something goes on. In a pool others may have them. Once all
-// topics are known, those that are not there are gone.
+// topics are known, those that are not there are gone; before that, those that the configuration no longer has are.
 func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mirror.TopicStatus) {
 	if l.Problem == "" && (len(topics) > 0 || now.Sub(h.first) > recallFor) {
 		h.recalled = nil
@@ -152,6 +169,9 @@ func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mir
 	if l.Pool != nil {
 		return
 	}
+	maps.DeleteFunc(h.recalled, func(name string, _ recalledOutlook) bool {
+		return h.outside.wanted != nil && !h.outside.wanted(l.Name, name)
+	})
 	for _, name := range slices.Sorted(maps.Keys(h.recalled)) {
 		i := slices.IndexFunc(l.Topics, func(t Topic) bool { return t.Topic == name })
 		if i >= 0 && len(l.Topics[i].Partitions) > 0 {
@@ -160,8 +180,12 @@ func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mir
 		}
 		told := h.recalled[name]
 		if i < 0 {
+			problem := "not started yet; the time until loss is as it was told before the restart"
+			if told.ahead(now) {
+				problem = "not started yet; what was told before the restart is of a time to come, as the clock was set back, and does not count"
+			}
 			l.Topics = append(l.Topics, Topic{Topic: name, Dest: told.Dest, Owner: owner, State: orStarting(withProblem("", l.Problem)),
-				Problem: "not started yet; the time until loss is as it was told before the restart", Lost: map[mirror.Cause]int64{}, Skipped: map[mirror.SkipReason]int64{}})
+				Problem: problem, Lost: map[mirror.Cause]int64{}, Skipped: map[mirror.SkipReason]int64{}})
 			i = len(l.Topics) - 1
 		}
 		told.of(&l.Topics[i], now)
@@ -176,6 +200,10 @@ func (h *linkHistory) standIn(now time.Time, l *Link, owner string, topics []mir
 
 // of writes into a topic without partitions what was told of it.
 func (r recalledOutlook) of(t *Topic, now time.Time) {
+	if r.ahead(now) {
+		t.Unknown = Causes()
+		return
+	}
 	t.Deadlines, t.ReplicatedThrough = maps.Clone(r.Deadlines), r.Through
 	for _, bounds := range r.Partitions {
 		for cause, b := range bounds {

@@ -39,9 +39,9 @@ func told(t *testing.T, h *holder) (path string, deadline time.Time) {
 
 // remember writes what the observer tells, and returns when it is written.
 func remember(o *Observer, at time.Time) {
-	disk := newSaver(o.cfg.Path, o.log)
+	disk := o.newSaver()
 	o.remember(at, disk)
-	disk.end()
+	o.end(disk)
 }
 
 // A disk that hangs keeps the observer neither from looking, by which it is judged to be alive, nor from ending.
@@ -176,6 +176,70 @@ func TestTheCountdownOutlivesARestart(t *testing.T) {
 	}
 }
 
+// What was told by a clock that was ahead says nothing once it is set back: it would hide a standstill until the clock is there again.
+func TestWhatIsOfATimeToComeIsNotRecalled(t *testing.T) {
+	h := &holder{}
+	path, deadline := told(t, h)
+	away := mirror.LinkStatus{Name: "up", From: "edge", To: "region", Problem: "region cannot be asked"}
+	before := func(seconds int) *Observer {
+		o, _ := newObserver(t, h)
+		o.cfg.Path = path
+		o.recall()
+		h.set(away)
+		o.observe(second(-seconds))
+		return o
+	}
+	if got := before(0).Snapshot().Links[0].Topics; len(got) != 1 || got[0].LossDeadline == nil || !got[0].LossDeadline.Equal(deadline) {
+		t.Fatalf("at that time: %+v", got)
+	}
+	o := before(3600)
+	got := o.Snapshot().Links[0].Topics
+	if len(got) != 1 || got[0].LossDeadline != nil || got[0].ReplicatedThrough != nil || got[0].Used != nil || len(got[0].Unknown) == 0 || !strings.Contains(got[0].Problem, "set back") {
+		t.Errorf("an hour before: %+v", got)
+	}
+	h.set(link(topic("clicks", partition(0, mirror.StateWaiting, 4, 10))))
+	o.observe(second(-3599))
+	if got := o.Snapshot().Links[0].Topics[0]; got.LossDeadline != nil || got.ReplicatedThrough != nil {
+		t.Errorf("there, an hour before: %+v", got)
+	}
+
+	// Of a topic that was never mirrored there is no watermark; then the deadline tells.
+	in := second(-3600)
+	late := recalledOutlook{Deadlines: map[Cause]time.Time{CauseRetentionTime: deadline},
+		Partitions: map[int32]map[Cause]recalledTime{0: {CauseRetentionTime: {deadline, deadline.Sub(in) - time.Second}, CauseDiskFull: {At: deadline}}}}
+	if !late.ahead(in) || late.ahead(in.Add(time.Second)) {
+		t.Errorf("a deadline later than that of what arrives now: %v, and a second later %v", late.ahead(in), late.ahead(in.Add(time.Second)))
+	}
+}
+
+// A topic that a reload excludes while it is not there yet is shown no more, and not kept.
+func TestAReloadForgetsWhatIsRecalled(t *testing.T) {
+	h := &holder{}
+	path, _ := told(t, h)
+	o, _ := newObserver(t, h)
+	o.cfg.Path = path
+	o.SetWanted(func(link, topic string) bool { return link == "up" && topic == "clicks" })
+	o.recall()
+	h.set(mirror.LinkStatus{Name: "up", From: "edge", To: "region", Problem: "region cannot be asked"})
+	o.observe(second(3600))
+	if got := o.Snapshot().Links[0].Topics; len(got) != 1 {
+		t.Fatalf("before: %+v", got)
+	}
+	o.SetWanted(func(string, string) bool { return false })
+	o.observe(second(3601))
+	if got := o.Snapshot().Links[0].Topics; len(got) != 0 {
+		t.Errorf("excluded: %+v", got)
+	}
+	remember(o, second(3700))
+	o.SetWanted(nil)
+	o.recall()
+	o.links[0] = &linkHistory{}
+	o.observe(second(3701))
+	if got := o.Snapshot().Links[0].Topics; len(got) != 0 {
+		t.Errorf("kept: %+v", got)
+	}
+}
+
 func TestWhatIsRecalledConcernsTheLink(t *testing.T) {
 	h := &holder{}
 	path, _ := told(t, h)
@@ -187,7 +251,7 @@ func TestWhatIsRecalledConcernsTheLink(t *testing.T) {
 		"another destination": func(_ *Observer, s *mirror.LinkStatus) { s.To = "elsewhere" },
 		"another link":        func(_ *Observer, s *mirror.LinkStatus) { s.Name = "down" },
 		"excluded now": func(o *Observer, _ *mirror.LinkStatus) {
-			o.cfg.Wanted = func(_, topic string) bool { return topic != "clicks" }
+			o.SetWanted(func(_, topic string) bool { return topic != "clicks" })
 		},
 		"damaged": func(o *Observer, _ *mirror.LinkStatus) { o.cfg.Path = spoil(t, string(text[:len(text)/2])) },
 		"of the future": func(o *Observer, _ *mirror.LinkStatus) {
