@@ -47,13 +47,14 @@ func (t *Topic) complete() {
 }
 
 // Sum makes one topic of several, under a name of its own and without their partitions: numbers add up, the watermark is
-// the earliest, the last acknowledgement the latest, the state the worst. What is unknown of one is unknown of the sum.
+// the earliest, the last acknowledgement the latest, the state the worst. What is unknown of one is unknown of the sum. It is
+// paused while one of them is: that one may be what is behind.
 func Sum(name string, topics []Topic) Topic {
 	if len(topics) == 0 {
 		return Topic{Topic: name}
 	}
 	sum := topics[0]
-	sum.PausedUntil, sum.Speed = nil, nil
+	sum.Speed = nil
 	sum.Topic, sum.Dest, sum.Problem, sum.Warning, sum.Partitions = name, "", "", "", nil
 	sum.Lost, sum.Skipped = map[mirror.Cause]int64{}, map[mirror.SkipReason]int64{}
 	addTo(sum.Lost, topics[0].Lost)
@@ -70,6 +71,9 @@ func Sum(name string, topics []Topic) Topic {
 		sum.Outlook = sum.worse(t.Outlook)
 		if t.LastAck != nil && (sum.LastAck == nil || t.LastAck.After(*sum.LastAck)) {
 			sum.LastAck = t.LastAck
+		}
+		if t.PausedUntil != nil && (sum.PausedUntil == nil || t.PausedUntil.After(*sum.PausedUntil)) {
+			sum.PausedUntil = t.PausedUntil
 		}
 		sum.Counters = sum.Counters.Plus(t.Counters)
 		addTo(sum.Lost, t.Lost)

@@ -33,6 +33,12 @@ func TestSum(t *testing.T) {
 			t.Errorf("%s unknown: the last acknowledgement of the other is lost", name)
 		}
 	}
+	b.PausedUntil = at(60)
+	for name, topics := range map[string][]Topic{"last": {a, b}, "first": {b, a}} {
+		if got := Sum("all", topics); got.PausedUntil == nil || !got.PausedUntil.Equal(second(60)) {
+			t.Errorf("the %s is paused: got %v", name, got.PausedUntil)
+		}
+	}
 	if got := Sum("none", nil); got.Topic != "none" || got.LagRecords != nil {
 		t.Errorf("of none: got %+v", got)
 	}

@@ -190,7 +190,9 @@ func TestMetricsPage(t *testing.T) {
 		Clients:          map[string]metrics.Registry{"edge": clientRegistry(t)},
 		Eligible:         &eligibleHost{},
 	}
-	if err := register(reg, cfg, shared); err != nil {
+	paused := shared()
+	paused.Links[0].Topics[1].PausedUntil = moment(3600)
+	if err := register(reg, cfg, func() *lag.Snapshot { return paused }); err != nil {
 		t.Fatal(err)
 	}
 	families, err := reg.Gather()

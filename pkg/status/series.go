@@ -85,6 +85,8 @@ func positionMetrics() []metric[*lag.Topic] {
 			func(t *lag.Topic) (float64, bool) { return number(t.Acked) }),
 		gauge("mirror_last_ack_timestamp_seconds", "When the destination acknowledged last; absent before the first.",
 			func(t *lag.Topic) (float64, bool) { return seconds(t.LastAck) }),
+		gauge("mirror_topic_paused", "1 while the topic is paused, by itself or with its link; absent otherwise.",
+			func(t *lag.Topic) (float64, bool) { return 1, t.PausedUntil != nil }),
 	}
 }
 
