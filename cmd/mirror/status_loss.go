@@ -36,18 +36,22 @@ func causeWord(cause string) string {
 	return known(cause)
 }
 
-// budget is a line about the topic that stands an outage for the shortest time, "" when none is known.
+// budget is a line about the topic that stands an outage for the shortest time, "" when none is known. Where not all is known
+// of a topic, it may be that one, and after a shorter time.
 func budget(l api.Link) string {
-	least, topic := math.Inf(1), ""
+	least, topic, atMost := math.Inf(1), "", ""
 	for _, t := range l.Topics {
 		if b := t.OutageBudgetSeconds; b != nil && *b < least {
 			least, topic = *b, t.Topic
+		}
+		if t.OutageBudgetAtMost && t.State != api.StateElsewhere {
+			atMost = "at most "
 		}
 	}
 	if topic == "" || math.IsInf(least, 1) {
 		return ""
 	}
-	return fmt.Sprintf("%s stands a cut of %s at 95th percentile traffic, then loses of %s first", known(l.Name), check.Short(time.Duration(least*float64(time.Second))), clean(topic))
+	return fmt.Sprintf("%s stands a cut of %s%s at 95th percentile traffic, then loses of %s first", known(l.Name), atMost, check.Short(time.Duration(least*float64(time.Second))), clean(topic))
 }
 
 // diskLines are about the disks of the links' sources, each once.

@@ -71,6 +71,23 @@ NEXT  mirror skip up clicks/3 --i-accept-loss
 	}
 }
 
+// Where not all is known of a topic that is mirrored here, that it stands is said of the longest that it may.
+func TestTheBudgetMayBeLess(t *testing.T) {
+	full := api.Topic{Topic: "full", Outlook: api.Outlook{OutageBudgetSeconds: new(3600.0)}}
+	dark := api.Topic{Topic: "dark", State: "copying", Outlook: api.Outlook{OutageBudgetAtMost: true}}
+	theirs := dark
+	theirs.State = api.StateElsewhere
+	for want, topics := range map[string][]api.Topic{
+		"up stands a cut of at most 1h00m at 95th percentile traffic, then loses of full first": {dark, full},
+		"up stands a cut of 1h00m at 95th percentile traffic, then loses of full first":         {full, theirs},
+		"": {dark},
+	} {
+		if got := budget(api.Link{Name: "up", Topics: topics}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestStatusShowsAStateItDoesNotKnowFirst(t *testing.T) {
 	report := &api.Status{Links: []api.Link{{Name: "up", Topics: []api.Topic{{Topic: "a", State: "halted"}, {Topic: "b", State: "burning"}}}}}
 	rows := statusRows(report, time.Now())

@@ -25,6 +25,7 @@ type mirroredTopic struct {
 	SourceRetentionBytes   *int64   `json:"source_retention_bytes"`
 	TargetRetentionSeconds *float64 `json:"target_retention_seconds"`
 	OutageBudgetSeconds    *float64 `json:"outage_budget_seconds"`
+	OutageBudgetAtMost     bool     `json:"outage_budget_at_most"`
 	BytesPerSecond         *float64 `json:"bytes_per_second"`
 }
 
@@ -33,7 +34,7 @@ func newTopics(path *string) *cobra.Command {
 		Use:   "topics [LINK]",
 		Short: "Show what is mirrored whereto, by whom, and how long both sides keep it",
 		Long: `Show what is mirrored whereto, by whom, and how long both sides keep it. BUDGET is how long an outage may last that begins
-while all is mirrored, at the traffic that 95 % of the last seven days stayed below.`,
+while all is mirrored, at the traffic that 95 % of the last seven days stayed below; <= where not all that limits it is known.`,
 		Example: `  mirror topics
   mirror topics edge-region -o json`,
 	}, path, func(out io.Writer, r *api.Status, _ time.Time, format output) error {
@@ -46,7 +47,8 @@ func mirroredTopics(r *api.Status) []mirroredTopic {
 	for _, l := range r.Links {
 		for _, t := range l.Topics {
 			m := mirroredTopic{Link: l.Name, From: l.From, To: l.To, Topic: t.Topic, Destination: t.Destination, Partitions: len(t.Partitions), Owner: t.Owner, State: t.State,
-				SourceRetentionSeconds: t.SourceRetentionSeconds, SourceRetentionBytes: t.SourceRetentionBytes, TargetRetentionSeconds: t.TargetRetentionSeconds, OutageBudgetSeconds: t.OutageBudgetSeconds}
+				SourceRetentionSeconds: t.SourceRetentionSeconds, SourceRetentionBytes: t.SourceRetentionBytes, TargetRetentionSeconds: t.TargetRetentionSeconds, OutageBudgetSeconds: t.OutageBudgetSeconds,
+				OutageBudgetAtMost: t.OutageBudgetAtMost}
 			if t.Traffic != nil {
 				m.BytesPerSecond = &t.Traffic.Now
 			}
@@ -71,10 +73,18 @@ func printTopics(out io.Writer, list []mirroredTopic, format output) error {
 			partitions = unknown
 		}
 		rows = append(rows, []string{known(m.Link), known(m.From), known(m.Topic), known(m.To), known(m.Destination), partitions, known(m.Owner), known(m.State),
-			rate(m.BytesPerSecond), keeps(m.SourceRetentionSeconds, m.SourceRetentionBytes), keeps(m.TargetRetentionSeconds, nil), seconds(m.OutageBudgetSeconds)})
+			rate(m.BytesPerSecond), keeps(m.SourceRetentionSeconds, m.SourceRetentionBytes), keeps(m.TargetRetentionSeconds, nil), m.budget()})
 	}
 	_, err := io.WriteString(out, rows.String())
 	return err
+}
+
+// budget says how long an outage may last, as far as it is known.
+func (m *mirroredTopic) budget() string {
+	if m.OutageBudgetSeconds != nil && m.OutageBudgetAtMost {
+		return "<= " + seconds(m.OutageBudgetSeconds)
+	}
+	return seconds(m.OutageBudgetSeconds)
 }
 
 // keeps says for how long, or how much of each partition, a topic is kept.

@@ -18,7 +18,7 @@ func viewBody(now time.Time) string {
 	at := func(d time.Duration) string { return now.Add(d).UTC().Format(time.RFC3339Nano) }
 	return fmt.Sprintf(`{"instance":"ad-17","zone":"a","version":"v1","time":"%[1]s","links":[
  {"name":"up","from":"edge","to":"region","state":"waiting","problem":"","paused_until":null,"topics":[
-  {"topic":"idle","destination":"idle","owner":"ad-17","state":"caught_up","lag_records":0,"speed":1,"replicated_through":"%[1]s","loss_deadline":"%[2]s","loss_cause":"retention_time","source_retention_seconds":172800,"target_retention_seconds":86400,"outage_budget_seconds":86400,"traffic":{"now_bytes_per_second":1234567,"p95_bytes_per_second":1},"partitions":[{"partition":0},{"partition":1}]},
+  {"topic":"idle","destination":"idle","owner":"ad-17","state":"caught_up","lag_records":0,"speed":1,"replicated_through":"%[1]s","loss_deadline":"%[2]s","loss_cause":"retention_time","source_retention_seconds":172800,"target_retention_seconds":86400,"outage_budget_seconds":86400,"outage_budget_at_most":true,"traffic":{"now_bytes_per_second":1234567,"p95_bytes_per_second":1},"partitions":[{"partition":0},{"partition":1}]},
   {"topic":"stuck","destination":"eu.stuck","owner":"ad-17","state":"waiting","lag_records":900,"speed":0,"replicated_through":"%[3]s","loss_deadline":"%[4]s","loss_cause":"disk_full","source_retention_bytes":5000000000,"partitions":[]},
   {"topic":"catching","destination":"catching","owner":"ad-17","state":"copying","lag_records":100,"speed":6,"replicated_through":"%[5]s","loss_deadline":null,"loss_cause":"","partitions":[]},
   {"topic":"dark","destination":"","owner":"","state":"starting","lag_records":null,"speed":null,"replicated_through":null,"loss_deadline":null,"loss_cause":"","partitions":[]},
@@ -75,7 +75,7 @@ func TestTopics(t *testing.T) {
 	address := serveView(t)
 	got := mirror(t, "topics", "up", "--address", address)
 	want := `LINK  FROM  TOPIC     TO      AS        PARTITIONS  OWNER  STATE      TRAFFIC  SOURCE KEEPS  TARGET KEEPS  BUDGET
-up    edge  idle      region  idle      2           ad-17  caught_up  1.2MB/s  48h00m        24h00m        24h00m
+up    edge  idle      region  idle      2           ad-17  caught_up  1.2MB/s  48h00m        24h00m        <= 24h00m
 up    edge  stuck     region  eu.stuck  0           ad-17  waiting    ?        5.0GB         ?             ?
 up    edge  catching  region  catching  0           ad-17  copying    ?        ?             ?             ?
 up    edge  dark      region  ?         0           ?      starting   ?        ?             ?             ?

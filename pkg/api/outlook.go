@@ -14,7 +14,8 @@ type Outlook struct {
 	OldestRecord           *time.Time           `json:"oldest_record"`
 	Traffic                *Traffic             `json:"traffic"`
 	OutageBudgetSeconds    *float64             `json:"outage_budget_seconds"`
-	RetentionUsed          *float64             `json:"retention_used"` // from 0 to 1, which is at the deadline
+	OutageBudgetAtMost     bool                 `json:"outage_budget_at_most"` // not all that limits it is known
+	RetentionUsed          *float64             `json:"retention_used"`        // from 0 to 1, which is at the deadline
 }
 
 // Traffic is by how many bytes a second a topic grows at the source.

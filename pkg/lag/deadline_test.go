@@ -283,6 +283,41 @@ func TestOutlookOfATopic(t *testing.T) {
 	}
 }
 
+// What an outage may last is an upper bound while a retention is not known, or not the traffic that one by size is measured with.
+func TestABudgetIsAnUpperBoundWhileSomethingIsNotKnown(t *testing.T) {
+	paced := &probe.Partition{Pace: &probe.Pace{Now: 1, P95: 100}}
+	bySize := &probe.Settings{Deletes: true, Retention: 24 * time.Hour, RetentionBytes: 100 * 3600}
+	byAge := &probe.Settings{Deletes: true, Retention: 24 * time.Hour, RetentionBytes: -1}
+	for _, test := range []struct {
+		name           string
+		source, target *probe.Settings
+		partitions     []*probe.Partition
+		want           time.Duration
+		atMost         bool
+	}{
+		{"all is known", bySize, byAge, []*probe.Partition{paced, paced}, time.Hour, false},
+		{"without a retention by size sizes do not matter", byAge, byAge, []*probe.Partition{nil, nil}, 24 * time.Hour, false},
+		{"of one partition no size", bySize, byAge, []*probe.Partition{paced, {}}, time.Hour, true},
+		{"no sizes", bySize, byAge, []*probe.Partition{{}, {}}, 24 * time.Hour, true},
+		{"no settings at the source", nil, byAge, []*probe.Partition{paced, paced}, 24 * time.Hour, true},
+		{"no settings at the destination", bySize, nil, []*probe.Partition{paced, paced}, time.Hour, true},
+		{"no settings at all", nil, nil, []*probe.Partition{paced, paced}, 0, true},
+	} {
+		answer := func(s *probe.Settings, partitions []*probe.Partition) *probe.Answer {
+			return &probe.Answer{Topics: map[string]*probe.Topic{"clicks": {Settings: s, Partitions: partitions}}}
+		}
+		status := topic("clicks", partition(0, mirror.StateCopying, 0, 10), partition(1, mirror.StateCopying, 0, 10))
+		f := newForesight(second(0), answers{answer(test.source, test.partitions), answer(test.target, nil)}, status)
+		for _, s := range status.Partitions {
+			f.partition(&Partition{Partition: s.Source.Partition}, &partitionHistory{}, s)
+		}
+		got := f.result(len(status.Partitions))
+		if got.BudgetAtMost != test.atMost || (got.OutageBudget == nil) != (test.want == 0) || got.OutageBudget != nil && *got.OutageBudget != test.want {
+			t.Errorf("%s: got %v, at most %v, want %v, %v", test.name, got.OutageBudget, got.BudgetAtMost, test.want, test.atMost)
+		}
+	}
+}
+
 func TestLevelsDoNotFlap(t *testing.T) {
 	r := Retention{Warn: 0.5, Critical: 0.25}
 	was := ample

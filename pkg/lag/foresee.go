@@ -157,13 +157,21 @@ func (f *foresight) result(partitions int) Outlook {
 	if partitions > 0 && f.measured == partitions {
 		f.outlook.Traffic = &f.traffic
 	}
-	f.outlook.OutageBudget = least(f.outlook.SourceRetention, f.byBytes)
-	if settings := settingsOf(f.target); settings != nil && !settings.AppendTime {
-		f.outlook.OutageBudget = least(f.outlook.OutageBudget, f.outlook.TargetRetention)
-	}
+	f.budget(partitions)
 	f.outlook.Unknown = slices.Sorted(maps.Keys(f.unknown))
 	f.outlook.settle()
 	return f.outlook
+}
+
+// budget finds how long a cut may last, and whether all that limits it is known.
+func (f *foresight) budget(partitions int) {
+	source, target := settingsOf(f.source), settingsOf(f.target)
+	o := &f.outlook
+	o.OutageBudget = least(o.SourceRetention, f.byBytes)
+	if target != nil && !target.AppendTime {
+		o.OutageBudget = least(o.OutageBudget, o.TargetRetention)
+	}
+	o.BudgetAtMost = source == nil || target == nil || o.SourceRetentionBytes != nil && f.measured < partitions
 }
 
 // keep remembers what is certain of a cause.

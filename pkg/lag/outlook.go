@@ -41,6 +41,9 @@ type Outlook struct {
 	// OutageBudget is how long a cut may last that begins while all is mirrored: the least of the retentions, that by
 	// size at the traffic that 95 % of the last seven days stayed below.
 	OutageBudget *time.Duration
+	// BudgetAtMost says that not all that limits it is known, a retention or the traffic that a retention by size is to be
+	// measured with: the outage budget is an upper bound then, and unknown where it is nil.
+	BudgetAtMost bool
 	// Used is the share of the retention that is used up, from 0 to 1: 1 is at the deadline. Of all causes that are
 	// retentions it is the largest.
 	Used *float64
@@ -95,7 +98,7 @@ func (l *Outlook) settle() {
 // worse returns the worst of both: earliest deadlines, shortest retentions, most used, and the sum of the traffic.
 func (l Outlook) worse(o Outlook) Outlook {
 	all := Outlook{SourceRetention: least(l.SourceRetention, o.SourceRetention), SourceRetentionBytes: least(l.SourceRetentionBytes, o.SourceRetentionBytes),
-		TargetRetention: least(l.TargetRetention, o.TargetRetention), OutageBudget: least(l.OutageBudget, o.OutageBudget), OldestRecord: l.OldestRecord, Used: l.Used}
+		TargetRetention: least(l.TargetRetention, o.TargetRetention), OutageBudget: least(l.OutageBudget, o.OutageBudget), BudgetAtMost: l.BudgetAtMost || o.BudgetAtMost, OldestRecord: l.OldestRecord, Used: l.Used}
 	if o.OldestRecord != nil && (all.OldestRecord == nil || o.OldestRecord.Before(*all.OldestRecord)) {
 		all.OldestRecord = o.OldestRecord
 	}

@@ -22,7 +22,7 @@ func newDisks(disks []lag.Disk) []api.Disk {
 func newOutlook(o *lag.Outlook) api.Outlook {
 	r := api.Outlook{LossDeadline: o.LossDeadline, LossCause: string(o.LossCause), Deadlines: map[string]time.Time{}, UnknownCauses: []string{},
 		SourceRetentionSeconds: inSeconds(o.SourceRetention), SourceRetentionBytes: o.SourceRetentionBytes, TargetRetentionSeconds: inSeconds(o.TargetRetention),
-		OldestRecord: o.OldestRecord, OutageBudgetSeconds: inSeconds(o.OutageBudget), RetentionUsed: o.Used}
+		OldestRecord: o.OldestRecord, OutageBudgetSeconds: inSeconds(o.OutageBudget), OutageBudgetAtMost: o.BudgetAtMost, RetentionUsed: o.Used}
 	for _, cause := range o.Unknown {
 		r.UnknownCauses = append(r.UnknownCauses, string(cause))
 	}
