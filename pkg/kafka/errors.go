@@ -41,7 +41,7 @@ func (e *PartitionError) Unwrap() error { return Error{e.Code} }
 // Refusals takes an error apart into what a broker said of single partitions. ok is false when there is anything else in it: then
 // it is not known what became of the others.
 func Refusals(err error) (refused []*PartitionError, ok bool) {
-	switch e := err.(type) { // one branch after the other: errors.As would stop at the first
+	switch e := err.(type) { //nolint:errorlint // errors.As would stop at the first branch, and each has to be looked at
 	case nil:
 		return nil, true
 	case *PartitionError:

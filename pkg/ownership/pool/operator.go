@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"tributary/pkg/ownership/coord"
 	"tributary/pkg/ownership/znode"
 )
+
+// noSession is for how long Drain waits for a session where there is none: one that is being renewed is back by then, and who asks
+// should learn of an outage at once.
+const noSession = 2 * time.Second
 
 // Drain lets this member hand everything over and take nothing, or with on false take its share again. It returns when the
 // pool knows; the handing over follows. A process that starts anew does not drain any more.
@@ -18,6 +23,11 @@ func (p *Pool) Drain(ctx context.Context, on bool) error {
 	p.member.asked = append(p.member.asked, answer)
 	p.mu.Unlock()
 	p.mail.post(func() {})
+	if session, _ := p.client.Session(); session.Phase != coord.Connected {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, noSession, fmt.Errorf("there is no session with the coordination service, which is %s", session.Phase))
+		defer cancel()
+	}
 	select {
 	case err := <-answer:
 		return err

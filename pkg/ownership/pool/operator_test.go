@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -46,11 +45,18 @@ func TestDrainPinAndUnpin(t *testing.T) {
 			t.Error("a name that is none was pinned")
 		}
 		a.client.Cut()
-		short, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if err := a.Drain(short, true); err == nil || !strings.Contains(err.Error(), "eu") {
+		r.pass(2 * timeout)
+		begun := time.Now()
+		if err := a.Drain(ctx, true); err == nil || !strings.Contains(err.Error(), "eu") || !strings.Contains(err.Error(), "no session") {
 			t.Errorf("drain without a connection: %v", err)
 		}
+		if took := time.Since(begun); took > noSession {
+			t.Errorf("it took %v to say so", took)
+		}
+		a.client.Restore()
+		r.until("it drains as soon as it is back", 30*time.Second, func() bool {
+			return slices.ContainsFunc(b.View().Members, func(m Member) bool { return m.Instance == "a" && m.Draining })
+		})
 	})
 }
 
