@@ -85,11 +85,15 @@ func TestRoomOfAThrottledLane(t *testing.T) {
 		want   int
 	}{
 		{"at first", 0, 0, maxInFlight},
+		{"throttled for a moment", 0, longPause - time.Millisecond, maxInFlight},
 		{"throttled", 0, 3 * time.Second, 0},
 		{"in the pause", 2 * time.Second, 0, 0},
 		{"after it", 3 * time.Second, 0, 1},
 		{"still within memory", throttleMemory - time.Millisecond, 0, 1},
 		{"forgotten", throttleMemory, 0, maxInFlight},
+		{"for long", throttleMemory, 2 * throttleMemory, 0},
+		{"still in that pause", 2 * throttleMemory, 0, 0},
+		{"behind it", 3 * throttleMemory, 0, maxInFlight},
 	} {
 		at := now.Add(step.at)
 		l.throttle(step.answer, at)
