@@ -36,6 +36,7 @@ func newRoot() *cobra.Command {
 		Example: `  mirror demo                        see it work, without any Kafka
   mirror init --help                 write a first configuration
   mirror validate -c mirror.yaml     check a configuration without touching a cluster
+  mirror plan -c mirror.yaml         ask the clusters what it would do, and change nothing
   mirror run -c mirror.yaml          mirror until told to stop
   mirror status                      how far behind is what, and why
   mirror check lag                   the same for Nagios and Sensu
@@ -57,7 +58,7 @@ func newRoot() *cobra.Command {
 	}
 	var path string
 	root.PersistentFlags().StringVarP(&path, "config", "c", defaultConfig, "configuration `file`")
-	root.AddCommand(newRun(&path), newDemo(), newInit(&path), newValidate(&path), newStatus(&path), newCheck(&path), newEligible(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
+	root.AddCommand(newRun(&path), newDemo(), newInit(&path), newValidate(&path), newPlan(&path), newStatus(&path), newCheck(&path), newEligible(&path), newEvents(&path), newSkip(&path), newOwners(&path), newDrain(&path), newReload(&path), newPause(&path), newResume(&path), newPin(&path), newUnpin(&path),
 		newHeartbeat(&path), newVerify(&path), newParked(&path), newVersion(), newCompletion())
 	root.AddCommand(newLag(&path), newTopics(&path), newTop(&path), newWait(&path), newDoctor(&path), newDebug(&path))
 	root.AddCommand(newMan())

@@ -191,7 +191,12 @@ func (t *topic) destPartition(template protocol.Identity, p int32, n int) int32 
 	if t.link.cfg.Mapping == Same {
 		return p
 	}
+	return SpreadPartition(template.SourceCluster, t.link.cfg.Name, t.name, p, n)
+}
+
+// SpreadPartition is where a partition of a source topic goes among n of the destination's, with Spread.
+func SpreadPartition(sourceCluster, link, topic string, partition int32, n int) int32 {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%s\x00%s\x00%s", template.SourceCluster, t.link.cfg.Name, t.name)
-	return int32((uint64(h.Sum32()) + uint64(p)) % uint64(n))
+	fmt.Fprintf(h, "%s\x00%s\x00%s", sourceCluster, link, topic)
+	return int32((uint64(h.Sum32()) + uint64(partition)) % uint64(n))
 }

@@ -109,6 +109,12 @@ func (p *Prober) Run(ctx context.Context) error {
 	}
 }
 
+// Once asks one round and returns what is known then, nil when ctx ended before. It writes no file. It is called in place of Run.
+func (p *Prober) Once(ctx context.Context) *Answer {
+	p.round(ctx)
+	return p.Answer()
+}
+
 // Answer returns what is known now, nil before the first round has ended. It may be called at any time from any goroutine.
 func (p *Prober) Answer() *Answer { return p.latest.Load() }
 
