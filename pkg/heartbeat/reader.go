@@ -70,11 +70,15 @@ func newReader(cfg Config, cluster source, log *slog.Logger) *reader {
 	return r
 }
 
-// run reads until ctx ends, and saves what it heard.
+// run reads until ctx ends, and saves what it heard. At the end it waits until that is saved, but not for ever: a process that
+// ends must not hang on a disk.
 func (r *reader) run(ctx context.Context) error {
 	saving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var saver sync.WaitGroup
-	saver.Go(func() { r.keepSaved(saving) })
+	saved := make(chan struct{})
+	go func() {
+		defer close(saved)
+		r.keepSaved(saving)
+	}()
 	backoff := kafka.Backoff{Min: time.Second, Max: retryMax}
 	for ctx.Err() == nil {
 		n, err := r.look(ctx)
@@ -87,7 +91,13 @@ func (r *reader) run(ctx context.Context) error {
 		}
 	}
 	stop()
-	saver.Wait()
+	timer := time.NewTimer(lastSave)
+	defer timer.Stop()
+	select {
+	case <-saved:
+	case <-timer.C:
+		r.log.Warn("the disk of the state directory does not answer; what was heard last may not be saved, and is read again after a restart")
+	}
 	return nil
 }
 

@@ -3,7 +3,9 @@ package heartbeat
 import (
 	"context"
 	"encoding/binary"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,6 +181,49 @@ func TestWhatRetentionTookIsNoLoss(t *testing.T) {
 			t.Errorf("of a topic that was made anew: %+v", h)
 		}
 	})
+}
+
+// A disk that hangs does not keep a reader from ending.
+func TestAReaderEndsOnAHungDisk(t *testing.T) {
+	t.Parallel() // it waits for a disk to be given up
+	cfg := config(t)
+	r := newReader(cfg, &fakeSource{}, quiet())
+	pipe := r.file + ".new"
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil { // to open it waits for a reader
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.run(ctx) }()
+	for until := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		r.mu.Lock()
+		looked := r.changed // at the topic, which is to be saved
+		r.mu.Unlock()
+		if looked {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatal("it does not read")
+		}
+	}
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(lastSave + patience):
+		t.Error("it does not end")
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDWR, 0) // whoever writes goes on, and fails: a pipe is no file
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	r.saving.Lock() // until then it writes
+	defer r.saving.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.changed {
+		t.Error("it was not to be saved: the test shows nothing")
+	}
 }
 
 // At rest the source is asked once a second, and what is old is not read at the first look.
