@@ -149,8 +149,15 @@ func (p *Pipeline) deny(code int16) Verdict {
 // withdraw waits for what was denied to come back. Nothing of the window is under way.
 func (p *Pipeline) withdraw() Verdict {
 	p.window.sent = 0
-	p.giveUp()
-	p.retryAt = time.Now().Add(max(deniedPause, p.patience()))
+	pause := deniedPause
+	if p.uncounted && !p.strayed { // nothing has these sequences: to take an epoch for each try would use them up in weeks
+		p.detach(protocol.Resend)
+		p.restartAtPosition()
+	} else {
+		p.giveUp()
+		pause = max(pause, p.patience())
+	}
+	p.retryAt = time.Now().Add(pause)
 	return Leave
 }
 

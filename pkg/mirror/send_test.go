@@ -167,6 +167,47 @@ func TestDeniedIsNotDrained(t *testing.T) {
 	}
 }
 
+// TestDeniedTakesNoEpoch: what is denied is not there, so that its sequences are free, and a right that is missing for weeks does not
+// use up the epochs of a compacted source.
+func TestDeniedTakesNoEpoch(t *testing.T) {
+	compacted := func(_ *LinkConfig, _ *Limits, id *protocol.Identity) { id.Compacted = true }
+	now := time.Now()
+	log := dense(3, 2, gzipCodec, now.UnixMilli())
+	b := young(t, 3, compacted)
+	b.answer(b.take(1)[0], 0, 0, GoOn)
+	for range 3 {
+		sent := b.take(2)
+		b.answer(sent[0], 29, -1, GoOn)
+		b.answer(sent[1], 45, -1, Leave)
+		if plan, ok := b.p.Plan(); !ok || plan.Need != protocol.Resend {
+			t.Fatalf("got plan %+v, %v", plan, ok)
+		}
+		b.join()
+		b.feed(log[1:])
+	}
+	sent := b.take(2)
+	if sent[0].Sequence != 2 || sent[0].from != 2 {
+		t.Errorf("goes on with sequence %d from %d", sent[0].Sequence, sent[0].from)
+	}
+	b.answer(sent[0], 0, 2, GoOn)
+	b.answer(sent[1], 0, 4, GoOn)
+	if got := b.position(); got.Source != 6 || got.Sequence != 6 || got.Epoch != 0 {
+		t.Errorf("position is %+v", got)
+	}
+
+	b = young(t, 2, compacted)
+	b.take(1)
+	b.p.Broken(now) // from here on something may be under way
+	b.join()
+	b.answer(b.take(1)[0], 29, -1, Leave)
+	b.p.mu.Lock()
+	need := b.p.need
+	b.p.mu.Unlock()
+	if need != protocol.Restart {
+		t.Errorf("needs %d while a request may be under way, want a new epoch", need)
+	}
+}
+
 // TestDeniedThenAcceptedHangsUp: the log has what follows on a batch that it does not have.
 func TestDeniedThenAcceptedHangsUp(t *testing.T) {
 	b := hot(t, 2)
