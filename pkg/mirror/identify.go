@@ -89,8 +89,12 @@ func (t *topic) plan(ctx context.Context, ids Identities, template protocol.Iden
 			starts[i].obstacle = obstacle{cause: CausePositionLost, why: "the identity of this partition of a compacted topic is lost, and the saved position does not prove it; delete the group's offset for it to copy the topic again"}
 			continue
 		case found: // the store was lost, or put back to an earlier state: the position proves the identity
+			to := id.DestPartition
+			if !known {
+				to = t.destPartition(template, p, destPartitions)
+			}
 			id = template
-			id.DestPartition = t.destPartition(template, p, destPartitions)
+			id.DestPartition = to
 			id = have.Position.Rebuild(id)
 			id.Rebuilt, changed = time.Now().UnixMilli(), true
 		default:

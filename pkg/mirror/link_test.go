@@ -346,6 +346,8 @@ func TestLinkBegins(t *testing.T) {
 		change(&p)
 		return p
 	}
+	elsewhere := stored
+	elsewhere.DestPartition = 3
 	skipped := stored
 	skipped.ProducerID, skipped.Generation, skipped.Base.ProducerID, skipped.Base.Generation = 8, 1, 8, 1
 	compacted := stored
@@ -368,7 +370,7 @@ func TestLinkBegins(t *testing.T) {
 		{name: "position", stored: &stored, saved: &saved, want: saved},
 		{name: "position of another producer", stored: &stored, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID = 8 })), want: stored.Base},
 		{name: "store lost", saved: &saved, want: saved},
-		{name: "store put back to before a skip", stored: &stored, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID, p.Generation = 8, 1 })),
+		{name: "store put back to before a skip", stored: &elsewhere, saved: new(newer(saved, func(p *protocol.Position) { p.ProducerID, p.Generation = 8, 1 })),
 			want: newer(saved, func(p *protocol.Position) { p.ProducerID, p.Generation = 8, 1 })},
 		{name: "position of before a skip", stored: &skipped, saved: &saved, want: skipped.Base},
 		{name: "another was first", conflict: true, want: stored.Base},
@@ -415,6 +417,8 @@ func TestLinkBegins(t *testing.T) {
 				}
 				if id, ok := ids.Partitions[0]; !test.plain && test.halted == "" && (!ok || id.ProducerID != test.want.ProducerID || id.Epoch != test.want.Epoch) {
 					t.Errorf("store has %+v, %v", id, ok)
+				} else if test.stored != nil && id.DestPartition != test.stored.DestPartition {
+					t.Errorf("goes to partition %d now, was %d", id.DestPartition, test.stored.DestPartition)
 				}
 			})
 		})
