@@ -71,6 +71,7 @@ type linkSettings struct {
 	Guarantee   string             `yaml:"guarantee,omitempty"`
 	OnBadRecord string             `yaml:"on_bad_record,omitempty"`
 	Start       string             `yaml:"start,omitempty"`
+	Rate        string             `yaml:"rate,omitempty"`
 	Ownership   *ownershipSettings `yaml:"ownership,omitempty"`
 }
 
@@ -92,6 +93,7 @@ type topicSettings struct {
 	Rename            string   `yaml:"rename,omitempty"`
 	Create            *bool    `yaml:"create,omitempty"`
 	ReplicationFactor int      `yaml:"replication_factor,omitempty"`
+	ConfigSync        []string `yaml:"config_sync,omitempty"`
 }
 
 // The names of the two clusters of a link between them.
