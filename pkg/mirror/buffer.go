@@ -2,8 +2,6 @@ package mirror
 
 import (
 	"context"
-	"math/bits"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -38,20 +36,20 @@ func (b *Buffer) Release() {
 	}
 }
 
-// Grow makes Bytes at least n long and keeps nothing of what it held. What n leaves of the size taken goes back to the
-// budget at once: most responses are small. An n above it is granted all the same, as a single batch may be larger than
-// what a fetch asks for (KIP-74).
+// Grow makes Bytes at least n long and keeps nothing of what it held. What that leaves of the size taken goes back to the budget
+// at once: most responses are small. What goes beyond it is granted all the same, as a single batch may be larger than what a
+// fetch asks for (KIP-74), and owed.
 func (b *Buffer) Grow(n int) {
 	if len(b.Bytes) < n {
-		b.Bytes = b.budget.memory(n)
+		b.Bytes = b.budget.memory.swap(b.Bytes, n, int(b.size))
 	}
-	if n <= pooledBytes {
-		n = len(b.Bytes) // what it occupies
+	occupied := int64(len(b.Bytes))
+	if occupied > b.size {
+		b.budget.charge(occupied - b.size)
+	} else {
+		b.budget.giveBack(b.size - occupied)
 	}
-	if left := b.size - int64(n); left > 0 {
-		b.size -= left
-		b.budget.giveBack(left)
-	}
+	b.size = occupied
 }
 
 // Settle calls what Take was given for the end of the buffer's life at once: the response is too small to matter. Only
@@ -63,36 +61,24 @@ func (b *Buffer) Settle() {
 	}
 }
 
-// Memory up to pooledBytes comes in classes, each twice as large as the one before: a partition that cannot send may hold
-// thousands of small responses. Larger memory is kept apart, so that a trickle does not occupy it.
-const (
-	smallestBytes = 4 << 10
-	pooledBytes   = smallestBytes << (classes - 1) // 256 KiB
-	classes       = 7
-)
-
-// class returns the smallest class with room for n bytes, 1 to pooledBytes.
-func class(n int) int { return bits.Len(uint(n-1) / smallestBytes) }
-
 // Budget bounds the memory of all records under way in the process: a fetch takes its greatest size from it before it is
 // sent, and the last acknowledgement of what it brought gives that back. Memory is reused, because fresh memory costs a
 // quarter of a CPU second per GB in page faults and clearing. Safe for concurrent use.
 type Budget struct {
-	total int64
-	sem   *semaphore.Weighted
-	gate  *batch.Gate // for payloads that are large when decompressed; they are beside the budget
+	total  int64
+	sem    *semaphore.Weighted
+	memory *memory
+	gate   *batch.Gate // for payloads that are large when decompressed; they are beside the budget
 
-	mu    sync.Mutex
-	used  int64             // guarded by mu
-	owed  int64             // guarded by mu: used without having been taken
-	kept  int64             // guarded by mu: of it, for kept windows
-	small [classes][][]byte // guarded by mu: idle memory; the last one used is the warmest
-	large [][]byte          // guarded by mu
+	mu   sync.Mutex
+	used int64 // guarded by mu
+	owed int64 // guarded by mu: used without having been taken
+	kept int64 // guarded by mu: of it, for kept windows
 }
 
 // NewBudget returns a budget of total bytes.
 func NewBudget(total int64) *Budget {
-	return &Budget{total: total, sem: semaphore.NewWeighted(total), gate: batch.NewGate()}
+	return &Budget{total: total, sem: semaphore.NewWeighted(total), memory: newMemory(total), gate: batch.NewGate()}
 }
 
 // Total is the budget in bytes.
@@ -127,12 +113,21 @@ func (g *Budget) Take(ctx context.Context, size int64, freed func()) (*Buffer, e
 // overdraw returns a buffer that stands for size bytes even when the budget has not that much left: what is read already
 // has to be rewritten before it can go. The next bytes that come back pay for what is owed.
 func (g *Budget) overdraw(size int64) *Buffer {
-	if !g.sem.TryAcquire(size) {
-		g.mu.Lock()
-		g.owed += size
-		g.mu.Unlock()
+	g.charge(size)
+	b := &Buffer{budget: g, size: size}
+	b.refs.Store(1)
+	return b
+}
+
+// charge takes n bytes, or has them owed.
+func (g *Budget) charge(n int64) {
+	taken := g.sem.TryAcquire(n)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.used += n
+	if !taken {
+		g.owed += n
 	}
-	return g.buffer(size, nil)
 }
 
 // keep returns an overdrawn buffer of size bytes for a kept window, or nil when such windows have a quarter of the budget.
@@ -147,7 +142,8 @@ func (g *Budget) keep(size int64) *Buffer {
 		return nil
 	}
 	b := g.overdraw(size)
-	b.kept, b.Bytes = true, make([]byte, size)
+	b.kept = true
+	b.Bytes = g.memory.exactly(int(size))
 	return b
 }
 
@@ -172,55 +168,17 @@ func (g *Budget) giveBack(n int64) {
 	g.sem.Release(n - paid)
 }
 
-// memory returns idle memory of at least n bytes, or fresh memory. When none of the idle is large enough the largest
-// class shrinks by one, so that what is kept grows to the largest response and not beyond.
-func (g *Budget) memory(n int) []byte {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if n <= pooledBytes {
-		c := class(max(n, 1))
-		if k := len(g.small[c]); k > 0 {
-			m := g.small[c][k-1]
-			g.small[c] = g.small[c][:k-1]
-			return m
-		}
-		return make([]byte, smallestBytes<<c)
-	}
-	for k, m := range slices.Backward(g.large) {
-		if len(m) >= n {
-			g.large = slices.Delete(g.large, k, k+1)
-			return m
-		}
-	}
-	if k := len(g.large); k > 0 {
-		g.large = g.large[:k-1]
-	}
-	return make([]byte, n+n/8)
-}
-
-// free keeps b's memory for the next response, unless what is kept and what is in use would outgrow the budget.
+// free takes the memory of a buffer that nobody uses any more.
 func (g *Budget) free(b *Buffer) {
 	m := b.Bytes
 	b.Bytes = nil
-	g.mu.Lock()
 	if b.kept {
+		g.mu.Lock()
 		g.kept -= b.size
+		g.mu.Unlock()
+		g.memory.forget(m)
+	} else {
+		g.memory.put(m)
 	}
-	kept := int64(0)
-	for c, idle := range g.small {
-		kept += int64(len(idle) * (smallestBytes << c))
-	}
-	for _, l := range g.large {
-		kept += int64(len(l))
-	}
-	switch {
-	case m == nil || b.kept || kept+int64(len(m)) > g.total: // a kept window is of no class
-	case len(m) > pooledBytes:
-		g.large = append(g.large, m)
-	default:
-		c := class(len(m))
-		g.small[c] = append(g.small[c], m)
-	}
-	g.mu.Unlock()
 	g.giveBack(b.size)
 }
