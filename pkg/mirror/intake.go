@@ -15,7 +15,7 @@ const (
 	mergeBelowBytes     = 16 << 10    // neighbours below it are merged; see mergeable
 	mergeTargetBytes    = 256 << 10   // of a merged batch, uncompressed
 	lateAfter           = time.Second // un-acknowledged for so long: the destination does not keep up with the number of batches
-	recodeBytes         = 1 << 20     // of the memory that rewritten batches share, at least
+	recodeBytes         = 1 << 20     // of the memory that rewritten batches of a response share, at least, unless that is smaller itself
 	maxDecompressed     = 128 << 20   // of one source batch; a bomb halts its partition
 	shortSourceGrace    = 30 * time.Second
 	shortSourcePause    = 500 * time.Millisecond // between two looks at it
@@ -42,18 +42,19 @@ type Intake struct {
 	recoder *batch.Recoder
 	upgrade *batch.Upgrader
 
-	p       *Pipeline
-	gen     uint64
-	read    time.Time // when the partition's part of the response began
-	late    bool      // the window's head waited for long by then
-	aborted []Aborted
-	active  map[int64]bool // producers inside an aborted transaction
-	kept    batch.Batch    // a small batch held back for its neighbour, nil when none
-	keptIn  *Buffer
-	codec   batch.Codec // of what the recoder holds
-	out     *Buffer     // output of the recoder during this response
-	filled  int
-	kick    []Sink // with something new to send
+	p        *Pipeline
+	gen      uint64
+	read     time.Time // when the partition's part of the response began
+	late     bool      // the window's head waited for long by then
+	aborted  []Aborted
+	active   map[int64]bool // producers inside an aborted transaction
+	kept     batch.Batch    // a small batch held back for its neighbour, nil when none
+	keptIn   *Buffer
+	codec    batch.Codec // of what the recoder holds
+	response int         // bytes of the response's memory
+	out      *Buffer     // output of the recoder during this response
+	filled   int
+	kick     []Sink // with something new to send
 }
 
 // NewIntake returns an intake whose rewritten batches live in buffers of budget.
@@ -140,6 +141,7 @@ func (p *Pipeline) shortSource(stable int64, now time.Time) {
 func (in *Intake) Batch(b batch.Batch, hold *Buffer) {
 	in.p.mu.Lock()
 	defer in.p.unlock()
+	in.response = len(hold.Bytes)
 	in.admit(b, hold, len(b), in.codecFor(b.Codec()))
 }
 

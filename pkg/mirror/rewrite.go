@@ -154,7 +154,7 @@ func (in *Intake) room(n int) *Buffer {
 		in.out = nil
 	}
 	if in.out == nil {
-		n = max(n, recodeBytes)
+		n = max(n, min(recodeBytes, in.response))
 		in.out, in.filled = in.budget.overdraw(int64(n)), 0
 		in.out.Grow(n)
 	}
