@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tributary/pkg/catalog"
 	"tributary/pkg/mirror"
 )
 
@@ -21,18 +22,7 @@ const (
 
 // Settings implements mirror.SettingsSource.
 func (g group) Settings(ctx context.Context, topics, names []string) (map[string]map[string]mirror.Setting, error) {
-	told, err := g.cluster.TopicSettings(ctx, topics, names...)
-	if err != nil {
-		err = fmt.Errorf("read settings of topics at %s (needs DESCRIBE_CONFIGS): %w", g.cluster.Name(), err)
-	}
-	settings := make(map[string]map[string]mirror.Setting, len(told))
-	for topic, all := range told {
-		settings[topic] = make(map[string]mirror.Setting, len(all))
-		for name, s := range all {
-			settings[topic][name] = mirror.Setting(s)
-		}
-	}
-	return settings, err
+	return catalog.Settings(ctx, g.cluster, topics, names)
 }
 
 // Policies implements mirror.Source.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"tributary/pkg/catalog"
 	"tributary/pkg/kafka"
 	"tributary/pkg/mirror"
 )
@@ -16,18 +17,7 @@ const (
 
 // Settings implements mirror.SettingsSink.
 func (a admin) Settings(ctx context.Context, topics, names []string) (map[string]map[string]mirror.Setting, error) {
-	told, err := a.cluster.TopicSettings(ctx, topics, names...)
-	if err != nil {
-		err = fmt.Errorf("read settings of topics at %s (needs DESCRIBE_CONFIGS): %w", a.cluster.Name(), err)
-	}
-	settings := make(map[string]map[string]mirror.Setting, len(told))
-	for topic, all := range told {
-		settings[topic] = make(map[string]mirror.Setting, len(all))
-		for name, s := range all {
-			settings[topic][name] = mirror.Setting(s)
-		}
-	}
-	return settings, err
+	return catalog.Settings(ctx, a.cluster, topics, names)
 }
 
 // ChangeSetting implements mirror.SettingsSink.
